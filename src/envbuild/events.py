@@ -1,0 +1,129 @@
+"""What long work reports while it goes on: frozen values, and the protocol that receives them.
+
+Events say what happens; wording, progress bars and colours belong to the command line. The default
+reporter ignores everything, so no step needs to ask whether somebody listens. Events may arrive
+from several threads at once; a reporter that minds must take its own mutex.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Protocol
+else:
+    Protocol = object
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchesPlanned:
+    """So many archives must be fetched; `size` is their sum in bytes where every size is known."""
+
+    count: int
+    size: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchStarted:
+    """A transfer begins; `size` in bytes, `offset` of them are here from an earlier attempt."""
+
+    name: str
+    size: int | None
+    offset: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BytesFetched:
+    """`count` more bytes of archive `name` have arrived."""
+
+    name: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRetried:
+    """A transfer failed with `reason` and starts again after `delay` seconds."""
+
+    name: str
+    reason: str
+    attempt: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FetchFinished:
+    """Archive `name` is here and its hash agrees."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unpacked:
+    """Archive `name` is in the store: `files` files, `new_bytes` of them not there before."""
+
+    name: str
+    files: int
+    new_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinksPlanned:
+    """So many files are about to be placed in the environment."""
+
+    files: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilesLinked:
+    """`count` more files are in place."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingFor:
+    """Another process holds what is needed; `holder` says who, where that is known."""
+
+    what: str
+    holder: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """A plain line that the user should read although nothing failed."""
+
+    text: str
+
+
+Event = (
+    FetchesPlanned
+    | FetchStarted
+    | BytesFetched
+    | FetchRetried
+    | FetchFinished
+    | Unpacked
+    | LinksPlanned
+    | FilesLinked
+    | WaitingFor
+    | Notice
+)
+
+
+class Reporter(Protocol):
+    """Receives events; never raises, never blocks for long."""
+
+    def report(self, event: Event) -> None:
+        """Take note of `event`."""
+        ...
+
+
+class SilentReporter:
+    """The reporter of those who do not listen."""
+
+    def report(self, event: Event) -> None:
+        """Ignore `event`."""
+
+
+SILENT = SilentReporter()

@@ -1,0 +1,106 @@
+"""What a request picks from a lock for a target: the values that selection takes and gives."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    SourceKind = Literal["registry", "git", "url", "path", "directory", "editable", "virtual"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What the user asks of a lock; every name normalised (PEP 503), semantics as uv's.
+
+    Attributes:
+        roots: workspace members to install, `None` for the project that the lock belongs to.
+        all_packages: every workspace member is a root.
+        default_groups: groups included unless turned off; `None` means all groups.
+        no_extras: extras taken away from `all_extras`.
+        only_groups: when not empty, nothing but these groups is installed.
+        no_install_packages: nodes left out of the result, their dependencies kept.
+    """
+
+    roots: tuple[str, ...] | None = None
+    all_packages: bool = False
+    extras: tuple[str, ...] = ()
+    all_extras: bool = False
+    no_extras: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    all_groups: bool = False
+    no_groups: tuple[str, ...] = ()
+    only_groups: tuple[str, ...] = ()
+    default_groups: tuple[str, ...] | None = ("dev",)
+    no_default_groups: bool = False
+    no_install_project: bool = False
+    no_install_workspace: bool = False
+    no_install_local: bool = False
+    no_install_packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Artifact:
+    """One distribution file of a locked package.
+
+    Attributes:
+        filename: the file's name, percent escapes decoded.
+        location: an absolute URL without credentials, or a path: relative to the lock's folder
+            unless absolute.
+        hash: `algorithm:hexadecimal` as locked, `None` where the lock has none.
+        size: in bytes, `None` where the lock has none.
+    """
+
+    filename: str
+    location: str
+    hash: str | None
+    size: int | None
+
+    @property
+    def is_local(self) -> bool:
+        """Whether `location` is a path and not a URL."""
+        return "://" not in self.location
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectedPackage:
+    """One package that belongs in the environment.
+
+    Attributes:
+        name: normalised.
+        version: as locked.
+        source: the kind of source it is locked from.
+        source_location: the URL or path that the source names (an index, an archive, a folder),
+            as the lock has it.
+        subdirectory: below an archive or checkout, empty where there is none.
+        wheel: the best fitting wheel.
+        requested: whether a root asks for it directly.
+    """
+
+    name: str
+    version: str
+    source: SourceKind
+    source_location: str
+    subdirectory: str
+    wheel: Artifact
+    requested: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SkippedPackage:
+    """A package that would be installed but has to be built from a tree, which is not done here."""
+
+    name: str
+    version: str | None
+    source: SourceKind
+    source_location: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """The result: packages sorted by name, no name twice."""
+
+    packages: tuple[SelectedPackage, ...]
+    skipped: tuple[SkippedPackage, ...]
