@@ -116,7 +116,6 @@ class Reporter(Protocol):
 
     def report(self, event: Event) -> None:
         """Take note of `event`."""
-        ...
 
 
 class SilentReporter:
