@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_DRAFT = f"{layout.FORMAT_FILE}."
+
+
 class NotAStore(StoreError):
     """A folder that holds something, and not a store."""
 
@@ -207,7 +210,8 @@ def _format_of(path: str) -> tuple[object, object] | None:
         except NotADirectoryError as error:
             raise NotAStore(path, "it is a file") from error
         # Folders of ours without the format file: somebody was interrupted while making it.
-        if names <= {folder.partition("/")[0] for folder in layout.FOLDERS} | {_format_draft()}:
+        ours = {folder.partition("/")[0] for folder in layout.FOLDERS}
+        if all(name in ours or name.startswith(_DRAFT) for name in names):
             return None
         raise NotAStore(path, f"it holds no `{layout.FORMAT_FILE}`") from None
     except NotADirectoryError as error:
@@ -228,16 +232,12 @@ def _format_bytes() -> bytes:
     return b'{"format":"%s","version":%d}\n' % (layout.FORMAT.encode(), layout.VERSION)
 
 
-def _format_draft() -> str:
-    return f"{layout.FORMAT_FILE}.{os.getpid()}"
-
-
 def _create(path: str) -> None:
     os.makedirs(path, exist_ok=True)
     for folder in (*layout.FOLDERS, *layout.shards()):
         os.makedirs(f"{path}/{folder}", exist_ok=True)
     # The format file comes last and whole: a folder that has one is a whole store.
-    draft = f"{path}/{_format_draft()}"
+    draft = f"{path}/{_DRAFT}{os.getpid()}"
     with open(draft, "wb") as file:
         file.write(_format_bytes())
         file.flush()
