@@ -1,0 +1,123 @@
+"""What can be asked of `realise`, and what it answers: the values between command line and work."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from envbuild.selection.model import Request
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from envbuild.digest import Digest
+    from envbuild.selection.model import SkippedPackage
+
+    LinkMode = Literal["auto", "reflink", "hardlink", "copy", "symlink"]
+    Action = Literal["added", "removed", "replaced", "repaired"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealiseOptions:
+    """What the user said, with settings and environment variables already taken into account.
+
+    Attributes:
+        lockfile: as given, `None` to look for `uv.lock` here and upwards.
+        venv: the environment's folder, `None` for `.venv` beside the lockfile.
+        python: a request such as `3.12` or a path, `None` where the user has no wish.
+        store: the store's folder.
+        cache: folder for what is remembered about this machine (interpreters, invocations).
+        link_mode: how files get from the store into the environment.
+        require_link: fail where `link_mode` cannot be had, instead of falling back.
+        clear: replace whatever environment is there.
+        inexact: leave packages that the lock does not ask for.
+        check: change nothing; a difference is a failure.
+        dry_run: change nothing, in the environment or the store.
+        offline: use no network.
+        index_mirrors: pairs of URL prefixes, FROM and TO.
+        verify_record: refuse wheels whose RECORD disagrees with their content.
+        refresh: names whose artifacts without a locked hash are hashed anew; `*` for all.
+        insecure_hosts: hosts whose certificates are not checked.
+        keyring_provider: where passwords are looked for.
+        jobs: transfers at once.
+        unpack_limit: bytes that one wheel may unpack to, `None` for the default.
+    """
+
+    lockfile: str | None = None
+    venv: str | None = None
+    python: str | None = None
+    store: str
+    cache: str
+    request: Request = field(default_factory=Request)
+    link_mode: LinkMode = "auto"
+    require_link: bool = False
+    clear: bool = False
+    inexact: bool = False
+    check: bool = False
+    dry_run: bool = False
+    offline: bool = False
+    index_mirrors: tuple[tuple[str, str], ...] = ()
+    verify_record: bool = True
+    refresh: tuple[str, ...] = ()
+    insecure_hosts: tuple[str, ...] = ()
+    keyring_provider: Literal["auto", "disabled", "subprocess"] = "auto"
+    jobs: int = 16
+    unpack_limit: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One package that changed; versions are `None` where there was or is none."""
+
+    name: str
+    action: Action
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pinned:
+    """An artifact that the lock has no hash for, and the hash it was found to have."""
+
+    name: str
+    filename: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RealiseResult:
+    """What `realise` did, or in a dry run would do.
+
+    Attributes:
+        lockfile: absolute path.
+        prefix: absolute path of the environment.
+        digest: the environment digest; `None` in a dry run that would have to fetch first.
+        python: version of the environment's interpreter.
+        interpreter: path of the interpreter it is made for.
+        created: whether the environment is new or made anew.
+        changes: sorted by name.
+        packages: how many packages the environment holds.
+        skipped: what has to be built and was left out.
+        pinned: artifacts hashed on first use in this run.
+        notes: further plain sentences the user should see, such as a fall-back of the link mode.
+        link_mode: the mode that was used; `None` where nothing was linked.
+        fetched: archives fetched in this run.
+        fetched_bytes: their sum.
+        missing: in a dry run, names of archives that would be fetched.
+    """
+
+    lockfile: str
+    prefix: str
+    digest: Digest | None
+    python: str
+    interpreter: str
+    created: bool
+    changes: tuple[Change, ...]
+    packages: int
+    skipped: tuple[SkippedPackage, ...] = ()
+    pinned: tuple[Pinned, ...] = ()
+    notes: tuple[str, ...] = ()
+    link_mode: LinkMode | None = None
+    fetched: int = 0
+    fetched_bytes: int = 0
+    missing: tuple[str, ...] = ()
