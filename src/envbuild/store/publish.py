@@ -13,6 +13,7 @@ import os
 
 from envbuild.digest import digest_of
 from envbuild.store import layout
+from envbuild.store.descriptors import write_all
 from envbuild.store.local import StoreUnusable
 
 TYPE_CHECKING = False
@@ -128,7 +129,7 @@ class BlobDraft:
     def write(self, data: bytes) -> None:
         """Append `data`; raises `StoreUnusable`, such as for a full disk."""
         try:
-            _write_all(self._descriptor, data)
+            write_all(self._descriptor, data)
         except OSError as error:
             raise StoreUnusable(self._folder, "write to", error) from error
 
@@ -243,7 +244,7 @@ class Publication:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
             descriptor = os.open(draft, flags, _RECORD_MODE)
             try:
-                _write_all(descriptor, data)
+                write_all(descriptor, data)
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -254,13 +255,6 @@ class Publication:
     def _is_whole(self, path: str, data: bytes) -> bool:
         with open(self._store.absolute(path), "rb") as file:
             return file.read() == data
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    written = os.write(descriptor, data)
-    while written < len(data):
-        data = data[written:]
-        written = os.write(descriptor, data)
 
 
 _ORDER = (

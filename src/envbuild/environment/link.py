@@ -1,0 +1,464 @@
+"""Placing files from the store in a folder: hard links, clones, copies or symbolic links.
+
+The cost of a warm run is the kernel's: about a third of it `mkdir`, the rest `link`. So the work
+arrives sorted and grouped by folder, and nothing is done for a file but to look at its blob and to
+link it. It is shared out among a few forked workers: threads would take turns at the interpreter's
+lock between any two system calls. Each blob is looked at before it is linked: size, mode and the
+constant time stamp show an ordinary edit through another environment's link.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+
+from envbuild.environment.workers import run_in_workers, worker_count
+from envbuild.errors import StoreError, VenvError
+from envbuild.events import FilesLinked
+from envbuild.store import layout
+from envbuild.store.descriptors import write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Literal
+
+    from envbuild.environment.placement import Placement
+    from envbuild.environment.workers import Plain
+    from envbuild.environment.written import WrittenFile
+    from envbuild.events import Reporter
+
+    PlacingMode = Literal["reflink", "hardlink", "copy", "symlink"]
+
+_TIME = layout.TIMESTAMP * 10**9
+_MODES = {False: 0o100000 | layout.FILE_MODE, True: 0o100000 | layout.EXECUTABLE_MODE}
+_FICLONE = 0x40049409
+
+_FEW_FILES = 1500
+"""Below this many files a second worker costs more than it saves."""
+
+_MOST_WORKERS = 4
+"""Creating names in one file system does not go faster with more."""
+
+
+class DamagedBlobs(StoreError):
+    """Blobs that are missing, or whose size, mode or time stamp is not what it must be.
+
+    Attributes:
+        blobs: their paths below `blobs`.
+    """
+
+    def __init__(self, blobs: Iterable[str]) -> None:
+        self.blobs = tuple(sorted(set(blobs)))
+        shown = ", ".join(f"`{blob}`" for blob in self.blobs[:3])
+        more = f" and {len(self.blobs) - 3} more" if len(self.blobs) > 3 else ""
+        super().__init__(
+            f"the store holds damaged blobs: {shown}{more}",
+            hint="`envbuild store verify` names every damaged entry",
+        )
+
+
+class LinkRefused(VenvError):
+    """A link mode that was required and cannot be had."""
+
+    def __init__(self, mode: str, prefix: str, reason: str) -> None:
+        super().__init__(
+            f"cannot {mode} from the store to `{prefix}`: {reason}",
+            hint="leave out `--require-link`, or put store and environment on one file system",
+        )
+        self.mode = mode
+        self.prefix = prefix
+        self.reason = reason
+
+
+class PlacingFailed(VenvError):
+    """The operating system refused to place a file."""
+
+    def __init__(self, path: str, number: int) -> None:
+        super().__init__(f"cannot write `{path}`: {os.strerror(number)}")
+        self.path = path
+        self.errno = number
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The files of one distribution, to be placed below a folder.
+
+    Attributes:
+        load: gives the placement and the files to write; called where the work is done.
+        files: how many files that is, and `folders` how many folders: for sharing work out.
+        units: place only what lies in these units, `None` for everything.
+        tolerated: paths that another distribution places as well, with equal content.
+        symlinks: in symlink mode, units that are one link each, and where that leads.
+    """
+
+    load: Callable[[], tuple[Placement, tuple[WrittenFile, ...]]]
+    files: int
+    folders: int
+    units: frozenset[str] | None = None
+    tolerated: frozenset[str] = frozenset()
+    symlinks: tuple[tuple[str, str], ...] = ()
+
+
+def probe_mode(store: str, folder: str, wanted: str, *, required: bool) -> tuple[PlacingMode, str]:
+    """Decide how files get from the store at `store` into `folder`, which exists.
+
+    Args:
+        store: absolute path of the store.
+        folder: a folder on the file system of the environment.
+        wanted: `auto` or one mode.
+        required: refuse to fall back.
+
+    Returns:
+        The mode, and a sentence to tell the user where that is a fall-back, else an empty string.
+
+    Raises:
+        LinkRefused: `required`, and the mode (for `auto`: any but copying) cannot be had.
+    """
+    if wanted == "symlink":
+        return "symlink", ""
+    if wanted == "copy":
+        return "copy", ""
+    sample = f"{store}/{layout.FORMAT_FILE}"
+    trial = f"{folder}/.envbuild-probe-{os.getpid()}"
+    reasons = {}
+    for mode in ("reflink", "hardlink") if wanted == "auto" else (wanted,):
+        try:
+            if mode == "reflink":
+                _clone(sample, trial, 0o600)
+            else:
+                os.link(sample, trial)
+        except OSError as error:
+            reasons[mode] = os.strerror(error.errno or 0)
+        else:
+            return ("reflink", "") if mode == "reflink" else ("hardlink", "")
+        finally:
+            try:
+                os.unlink(trial)
+            except FileNotFoundError:
+                pass
+    mode = "hardlink" if wanted == "auto" else wanted
+    if required:
+        raise LinkRefused(mode, folder, reasons[mode])
+    if wanted == "reflink":
+        mode, _ = probe_mode(store, folder, "hardlink", required=False)
+        name = "linked" if mode == "hardlink" else "copied"
+        return mode, f"files are {name}, not cloned: {reasons['reflink']}"
+    return "copy", f"files are copied, not linked: {reasons['hardlink']}"
+
+
+def place(
+    jobs: Sequence[Job],
+    *,
+    store: str,
+    root: str,
+    mode: PlacingMode,
+    required: bool,
+    reporter: Reporter,
+) -> tuple[str, ...]:
+    """Place the files of `jobs` below `root`, whose scheme folders exist.
+
+    Args:
+        jobs: what to place; a path of two jobs must be tolerated by both.
+        store: absolute path of the store.
+        root: the folder that stands for the prefix.
+        mode: how files are placed.
+        required: refuse to copy a file that cannot be linked.
+        reporter: told how many files are in place.
+
+    Returns:
+        Sentences about single files that could not be linked and were copied, one for each reason.
+
+    Raises:
+        DamagedBlobs: blobs that must not be linked; everything else has been placed.
+        LinkRefused: `required`, and a file cannot be linked.
+        PlacingFailed: the operating system refused.
+    """
+    run = _Run(store=store, root=root, mode=mode, required=required)
+
+    def progress(count: int) -> None:
+        reporter.report(FilesLinked(count=count))
+
+    few = sum(job.files for job in jobs) < _FEW_FILES
+    workers = 1 if few else min(worker_count(_MOST_WORKERS), len(jobs))
+    if workers == 1:
+        outcomes = [run.work(jobs, progress)]
+    else:
+        outcomes = run_in_workers(_share_out(jobs, workers), run.work, progress)
+    damaged: set[str] = set()
+    notes: set[str] = set()
+    for outcome in outcomes:
+        match outcome:
+            case ("refused", str() as path, str() as reason):
+                raise LinkRefused(mode, path, reason)
+            case ("failed", str() as path, int() as number):
+                raise PlacingFailed(path, number)
+            case ("placed", list() as found, list() as sentences):
+                damaged.update(str(blob) for blob in found)
+                notes.update(str(sentence) for sentence in sentences)
+    if damaged:
+        raise DamagedBlobs(damaged)
+    return tuple(sorted(notes))
+
+
+def _share_out(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
+    """Deal jobs to workers, the costliest first, each to whoever has least to do."""
+    shares: list[list[Job]] = [[] for _ in range(workers)]
+    loads = [0] * workers
+    for job in sorted(jobs, key=_cost, reverse=True):
+        least = loads.index(min(loads))
+        shares[least].append(job)
+        loads[least] += _cost(job)
+    return shares
+
+
+def _cost(job: Job) -> int:
+    # Measured on ext4, in units of one link: a folder costs three, the written files ten.
+    return job.files + 3 * job.folders + 10
+
+
+class _Run:
+    """What all workers know."""
+
+    __slots__ = ("damaged", "mode", "notes", "required", "root", "store")
+
+    def __init__(self, *, store: str, root: str, mode: PlacingMode, required: bool) -> None:
+        self.store = store
+        self.root = root
+        self.mode = mode
+        self.required = required
+        self.damaged: list[str] = []
+        self.notes: list[str] = []
+
+    def work(self, jobs: Sequence[Job], progress: Callable[[int], None]) -> Plain:
+        """Do `jobs`; the outcome is `("placed", damaged blobs, notes)` or names what failed."""
+        blobs = f"{self.store}/{layout.BLOBS}"
+        try:
+            for job in jobs:
+                placement, written = job.load()
+                self._folders(placement, job)
+                self._links(placement, job, blobs)
+                for file in written:
+                    if job.units is None or _unit_of(file.path, job.units):
+                        self._write(file, job)
+                for unit, target in job.symlinks:
+                    os.symlink(target, f"{self.root}/{unit}")
+                progress(job.files)
+        except LinkRefused as error:
+            return ("refused", error.prefix, error.reason)
+        except OSError as error:
+            return ("failed", str(error.filename2 or error.filename), error.errno or 0)
+        return ("placed", [*self.damaged], [*self.notes])
+
+    def _folders(self, placement: Placement, job: Job) -> None:
+        skipped = frozenset(unit for unit, _ in job.symlinks)
+        for folder in placement.folders:
+            if job.units is not None and not _unit_of(folder, job.units, or_above=True):
+                continue
+            if skipped and _unit_of(folder, skipped):
+                continue
+            try:
+                os.mkdir(f"{self.root}/{folder}")
+            except FileExistsError:
+                pass
+
+    def _links(self, placement: Placement, job: Job, blobs: str) -> None:
+        skipped = frozenset(unit for unit, _ in job.symlinks)
+        link_group = self._hardlinks if self.mode == "hardlink" else self._others
+        for folder, files in placement.links:
+            chosen = files
+            if skipped or job.units is not None:
+                chosen = tuple(
+                    file
+                    for file in files
+                    if (job.units is None or _unit_of(f"{folder}/{file[0]}", job.units))
+                    and not _unit_of(f"{folder}/{file[0]}", skipped)
+                )
+                if not chosen:
+                    continue
+            link_group(folder, chosen, job.tolerated, blobs)
+
+    def _hardlinks(
+        self,
+        folder: str,
+        files: tuple[tuple[str, str, int], ...],
+        tolerated: frozenset[str],
+        blobs: str,
+    ) -> None:
+        """The loop that a warm run spends its time in."""
+        link, lstat, time = os.link, os.lstat, _TIME
+        path = f"{self.root}/{folder}"
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name, blob, size in files:
+                if not size:
+                    self._touch(f"{path}/{name}", tolerated, f"{folder}/{name}")
+                    continue
+                source = f"{blobs}/{blob}"
+                try:
+                    status = lstat(source)
+                    if (
+                        status.st_size != size
+                        or status.st_mtime_ns != time
+                        or status.st_mode != _MODES[blob.endswith(layout.EXECUTABLE_SUFFIX)]
+                    ):
+                        self.damaged.append(blob)
+                        continue
+                    link(source, name, dst_dir_fd=descriptor)
+                except FileExistsError:
+                    if f"{folder}/{name}" not in tolerated:
+                        raise
+                except FileNotFoundError:
+                    self.damaged.append(blob)
+                except OSError as error:
+                    self._instead(error, source, f"{path}/{name}")
+        finally:
+            os.close(descriptor)
+
+    def _others(
+        self,
+        folder: str,
+        files: tuple[tuple[str, str, int], ...],
+        tolerated: frozenset[str],
+        blobs: str,
+    ) -> None:
+        for name, blob, size in files:
+            path = f"{self.root}/{folder}/{name}"
+            if not size:
+                self._touch(path, tolerated, f"{folder}/{name}")
+                continue
+            source = f"{blobs}/{blob}"
+            executable = blob.endswith(layout.EXECUTABLE_SUFFIX)
+            try:
+                status = os.lstat(source)
+                if (
+                    status.st_size != size
+                    or status.st_mtime_ns != _TIME
+                    or status.st_mode != _MODES[executable]
+                ):
+                    self.damaged.append(blob)
+                    continue
+                match self.mode:
+                    case "symlink":
+                        os.symlink(source, path)
+                    case "reflink":
+                        _clone(source, path, 0o755 if executable else 0o644)
+                    case _:
+                        _copy(source, path, 0o755 if executable else 0o644)
+            except FileExistsError:
+                if f"{folder}/{name}" not in tolerated:
+                    raise
+            except FileNotFoundError:
+                self.damaged.append(blob)
+
+    def _instead(self, error: OSError, source: str, path: str) -> None:
+        """Place a file that could not be linked although its file system links."""
+        if error.errno == errno.EMLINK:
+            _rotate(source, path, f"{self.store}/{layout.STAGING}")
+            return
+        if error.errno not in {errno.EPERM, errno.EACCES, errno.EXDEV}:
+            raise error
+        reason = os.strerror(error.errno)
+        if self.required:
+            raise LinkRefused("hardlink", path, reason)
+        self.notes.append(f"some files are copied, not linked: {reason}")
+        _copy(source, path, 0o755 if source.endswith(layout.EXECUTABLE_SUFFIX) else 0o644)
+
+    def _touch(self, path: str, tolerated: frozenset[str], relative: str) -> None:
+        # Empty files are never linked: thousands of packages would share one inode, and a tool
+        # that writes to one of them would write to all.
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+        except FileExistsError:
+            if relative not in tolerated:
+                raise
+        else:
+            os.close(descriptor)
+
+    def _write(self, file: WrittenFile, job: Job) -> None:
+        mode = 0o755 if file.executable else 0o644
+        path = f"{self.root}/{file.path}"
+        try:
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+        except FileExistsError:
+            if file.path in job.tolerated:
+                return
+            raise
+        try:
+            write_all(descriptor, file.data)
+        finally:
+            os.close(descriptor)
+
+
+def _unit_of(path: str, units: frozenset[str], *, or_above: bool = False) -> bool:
+    """Tell whether `path` is one of `units`, lies in one, or (`or_above`) leads to one."""
+    if path in units:
+        return True
+    if or_above and any(unit.startswith(f"{path}/") for unit in units):
+        return True
+    folder = path.rpartition("/")[0]
+    while folder:
+        if folder in units:
+            return True
+        folder = folder.rpartition("/")[0]
+    return False
+
+
+def _clone(source: str, path: str, mode: int) -> None:
+    import fcntl
+
+    origin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        target = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+        try:
+            fcntl.ioctl(target, _FICLONE, origin)
+            os.utime(target, ns=(_TIME, _TIME))
+        finally:
+            os.close(target)
+    finally:
+        os.close(origin)
+
+
+def _copy(source: str, path: str, mode: int) -> None:
+    origin = os.open(source, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        target = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
+        try:
+            _copy_content(origin, target)
+            os.utime(target, ns=(_TIME, _TIME))
+        finally:
+            os.close(target)
+    finally:
+        os.close(origin)
+
+
+def _copy_content(origin: int, target: int) -> None:
+    if hasattr(os, "copy_file_range"):
+        try:
+            while os.copy_file_range(origin, target, 1 << 30):
+                pass
+        except OSError as error:
+            if error.errno not in {errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}:
+                raise
+        else:
+            return
+    os.lseek(origin, 0, os.SEEK_SET)
+    os.ftruncate(target, 0)
+    os.lseek(target, 0, os.SEEK_SET)
+    while chunk := os.read(origin, 1 << 20):
+        write_all(target, chunk)
+
+
+def _rotate(source: str, path: str, staging: str) -> None:
+    """Give a blob that has as many links as an inode can have a fresh inode, and link that."""
+    draft = f"{staging}/rotated-{os.getpid()}-{os.urandom(4).hex()}"
+    executable = source.endswith(layout.EXECUTABLE_SUFFIX)
+    _copy(source, draft, 0o600)
+    try:
+        os.chmod(draft, layout.EXECUTABLE_MODE if executable else layout.FILE_MODE)
+        os.link(draft, path)
+        os.replace(draft, source)
+    except BaseException:
+        os.unlink(draft)
+        raise
