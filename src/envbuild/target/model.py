@@ -6,7 +6,7 @@ nothing of paths on this machine; those belong to the interpreter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from envbuild import canonical
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class Scheme:
     """Where a wheel's parts go, each relative to the environment's prefix with `/` between names.
 
-    `headers` holds one folder for each project below it.
+    `data` is empty: it is the prefix itself. `headers` holds one folder for each project below it.
     """
 
     purelib: str
@@ -71,10 +71,25 @@ class Target:
     abi_flags: str
     platform: str
     libc: str
+    _digest: Digest | None = field(default=None, init=False, repr=False, compare=False)
 
     @property
     def digest(self) -> Digest:
-        """Digest of every fact: what results computed for this target are remembered under."""
+        """Digest of every fact: what results computed for this target are remembered under.
+
+        The kernel's release is one of the facts (`platform_release`), so this is no identity to
+        compare between machines.
+        """
+        if self._digest is None:
+            self.remember_digest(self._compute_digest())
+        assert self._digest is not None
+        return self._digest
+
+    def remember_digest(self, digest: Digest) -> None:
+        """Take over the digest that this target had when it was stored."""
+        object.__setattr__(self, "_digest", digest)
+
+    def _compute_digest(self) -> Digest:
         return canonical.digest(
             {
                 "abi_flags": self.abi_flags,
