@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from envbuild.canonical import Json
     from envbuild.digest import Digest
 
+OLDEST_VERSION = (3, 9)
+"""The oldest minor version of Python that environments are made for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scheme:

@@ -17,6 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from envbuild.errors import TargetError
+from envbuild.target.model import OLDEST_VERSION
 from envbuild.target.release import (
     asks_for_prerelease,
     contains,
@@ -33,9 +34,6 @@ if TYPE_CHECKING:
     from envbuild.target.model import Target
 
     Variant = Literal["", "freethreaded", "debug", "freethreaded+debug", "gil", "gil+debug"]
-
-OLDEST_VERSION = (3, 9)
-"""The oldest minor version that environments are made for."""
 
 _VARIANTS: dict[str, Variant] = {
     "": "",
