@@ -1,0 +1,485 @@
+"""Making and changing environments: everything is staged first, then put in place by renames.
+
+A new environment, or one for another interpreter, is built beside its place and exchanged with
+whatever is there. A change is staged below the environment and carried out by its journal. The
+caller holds the lock of `lock_environment` and has called `recover` since.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from dataclasses import dataclass
+
+from envbuild.environment import journal
+from envbuild.environment.footprint import SKELETON, unit_of
+from envbuild.environment.link import Job, place
+from envbuild.environment.moves import plan_moves
+from envbuild.environment.state import (
+    FOLDER,
+    MANIFEST,
+    STAMPS,
+    STATE,
+    State,
+    stamped_paths,
+    take_stamps,
+)
+from envbuild.errors import VenvError
+from envbuild.events import LinksPlanned, WaitingFor
+from envbuild.store.descriptors import write_all
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from envbuild.digest import Digest
+    from envbuild.environment.diff import Difference
+    from envbuild.environment.footprint import Footprint
+    from envbuild.environment.installed import Installed
+    from envbuild.environment.link import PlacingMode
+    from envbuild.environment.moves import Moves
+    from envbuild.environment.placement import Placement
+    from envbuild.environment.written import WrittenFile
+    from envbuild.events import Reporter
+    from envbuild.target.model import Scheme
+
+
+class NotAnEnvironment(VenvError):
+    """A folder that holds something else, and is never touched."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"`{path}` is not a virtual environment: {reason}",
+            hint="name another folder with `--venv`",
+        )
+        self.path = path
+        self.reason = reason
+
+
+class EnvironmentUnusable(VenvError):
+    """The operating system refuses what must be done with the environment."""
+
+    def __init__(self, path: str, action: str, error: OSError) -> None:
+        super().__init__(f"cannot {action} `{path}`: {error.strerror or error}")
+        self.path = path
+        self.errno = error.errno
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Blueprint:
+    """The environment that is wanted, for one prefix.
+
+    Attributes:
+        environment: its digest, and `manifest` the bytes that it is the digest of.
+        interpreter: absolute path of the interpreter that it is for.
+        scheme: where things go.
+        footprints: sorted by name, the skeleton's first.
+        skeleton: the files that make a folder a virtual environment, and `skeleton_links` the
+            symbolic links.
+        load: gives placement and written files of the distribution of that name.
+        tolerated: paths of several distributions, with equal content.
+        symlinks: in symlink mode, for each name the units that are one link, and where it leads.
+    """
+
+    environment: Digest
+    manifest: bytes
+    interpreter: str
+    scheme: Scheme
+    footprints: tuple[Footprint, ...]
+    skeleton: tuple[WrittenFile, ...]
+    skeleton_links: tuple[tuple[str, str], ...]
+    load: Callable[[str], tuple[Placement, tuple[WrittenFile, ...]]]
+    tolerated: frozenset[str]
+    symlinks: Mapping[str, tuple[tuple[str, str], ...]]
+
+    def job(self, footprint: Footprint, *, units: frozenset[str] | None = None) -> Job:
+        """Return the work of placing one distribution, or what of it lies in `units`."""
+        symlinks = self.symlinks.get(footprint.name, ())
+        return Job(
+            load=lambda: self.load(footprint.name),
+            files=footprint.files,
+            folders=footprint.folders,
+            units=units,
+            tolerated=self.tolerated,
+            symlinks=tuple(pair for pair in symlinks if units is None or pair[0] in units),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placing:
+    """How files get into an environment; see `envbuild.environment.link.place`."""
+
+    store: str
+    mode: PlacingMode
+    required: bool
+    reporter: Reporter
+
+
+class EnvironmentLock:
+    """Held while an environment is looked at and changed; released when the process ends."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let others at it."""
+        os.close(self._descriptor)
+
+
+def lock_environment(prefix: str, reporter: Reporter) -> EnvironmentLock:
+    """Wait until no other command works on the environment at `prefix`.
+
+    The lock is on the folder that holds the environment, which stays when the environment itself
+    is exchanged, and needs no file of its own.
+
+    Raises:
+        EnvironmentUnusable: the folder cannot be made or opened.
+    """
+    import fcntl
+
+    parent = os.path.dirname(prefix)
+    try:
+        os.makedirs(parent, exist_ok=True)
+        descriptor = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            reporter.report(WaitingFor(what=f"the environment `{prefix}`", holder=None))
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+    except OSError as error:
+        raise EnvironmentUnusable(prefix, "lock", error) from error
+    return EnvironmentLock(descriptor)
+
+
+def recover(prefix: str) -> bool:
+    """Bring an environment that a killed command left behind into one of its two states.
+
+    Returns:
+        Whether something was completed.
+
+    Raises:
+        BrokenJournal: nobody knows what was to be done.
+        EnvironmentUnusable: the operating system refuses.
+    """
+    new, old = _beside(prefix)
+    try:
+        completed = False
+        if not os.path.lexists(prefix):
+            # Killed between the two renames of an exchange.
+            if os.path.exists(f"{new}/{STATE}") and os.path.lexists(old):
+                os.rename(new, prefix)
+                completed = True
+            elif os.path.lexists(old):
+                os.rename(old, prefix)
+        for leftover in (new, old):
+            if os.path.lexists(leftover):
+                _remove_tree(leftover)
+        return journal.complete(prefix) or completed
+    except OSError as error:
+        raise EnvironmentUnusable(prefix, "complete the last change of", error) from error
+
+
+def build(
+    prefix: str, blueprint: Blueprint, placing: Placing, *, generation: int
+) -> tuple[str, ...]:
+    """Make the whole environment beside its place, and exchange it with what is there.
+
+    Returns:
+        Sentences for the user, see `place`.
+
+    Raises:
+        DamagedBlobs, LinkRefused, PlacingFailed: see `place`; nothing has changed.
+        EnvironmentUnusable: the operating system refuses; nothing has changed.
+    """
+    new, old = _beside(prefix)
+    try:
+        os.mkdir(new)
+        try:
+            notes = _stage_whole(new, prefix, blueprint, placing, generation)
+            _put_in_place(new, old, prefix)
+        except BaseException:
+            _remove_tree(new)
+            raise
+        if os.path.lexists(old):
+            _remove_tree(old)
+    except OSError as error:
+        raise EnvironmentUnusable(prefix, "make", error) from error
+    return notes
+
+
+def change(
+    prefix: str,
+    blueprint: Blueprint,
+    placing: Placing,
+    *,
+    difference: Difference,
+    outgoing: Mapping[str, Installed],
+    generation: int,
+    staying: tuple[Footprint, ...] = (),
+) -> tuple[str, ...]:
+    """Change the environment at `prefix` in place.
+
+    Args:
+        prefix: where it is.
+        blueprint: what it must be afterwards.
+        placing: how files get there.
+        difference: what changes; its strays have been taken into account.
+        outgoing: of each distribution that goes, what its metadata says.
+        generation: number of the new state.
+        staying: distributions of others that stay although the blueprint does not have them.
+
+    Returns:
+        Sentences for the user, see `place`.
+
+    Raises:
+        DamagedBlobs, LinkRefused, PlacingFailed: see `place`; nothing has changed.
+        EnvironmentUnusable: the operating system refuses. Before the journal is written nothing
+            has changed; after that the next command completes the change.
+    """
+    try:
+        name = journal.open_transaction(prefix)
+        try:
+            staging = f"{prefix}/{FOLDER}/{name}/new"
+            notes = _stage_change(staging, blueprint, placing, difference)
+            _write_state(staging, prefix, blueprint, placing, generation, staying)
+            moves = _plan(prefix, blueprint, difference, outgoing)
+            journal.begin(prefix, name, moves)
+        except BaseException:
+            journal.abandon(prefix, name)
+            raise
+        journal.complete(prefix)
+    except OSError as error:
+        raise EnvironmentUnusable(prefix, "change", error) from error
+    stamp(prefix, blueprint)
+    return notes
+
+
+def stamp(prefix: str, blueprint: Blueprint) -> None:
+    """Record the time stamps by which the next command sees that nobody has been here since."""
+    paths = stamped_paths(blueprint.footprints, blueprint.scheme)
+    draft = f"{prefix}/{STAMPS}.{os.getpid()}"
+    try:
+        _write(draft, take_stamps(prefix, paths), 0o644)
+        os.rename(draft, f"{prefix}/{STAMPS}")
+    except OSError:
+        # Only a hint: without it the next command looks at everything.
+        pass
+
+
+def _stage_whole(
+    root: str, prefix: str, blueprint: Blueprint, placing: Placing, generation: int
+) -> tuple[str, ...]:
+    footprints = [each for each in blueprint.footprints if each.name != SKELETON]
+    _make_scheme(root, blueprint.scheme)
+    for path, target in blueprint.skeleton_links:
+        os.makedirs(os.path.dirname(f"{root}/{path}"), exist_ok=True)
+        os.symlink(target, f"{root}/{path}")
+    _write_skeleton(root, blueprint.skeleton)
+    placing.reporter.report(LinksPlanned(files=sum(each.files for each in footprints)))
+    notes = place(
+        [blueprint.job(each) for each in footprints],
+        store=placing.store,
+        root=root,
+        mode=placing.mode,
+        required=placing.required,
+        reporter=placing.reporter,
+    )
+    _write_state(root, prefix, blueprint, placing, generation, ())
+    stamp(root, blueprint)
+    return notes
+
+
+def _stage_change(
+    staging: str, blueprint: Blueprint, placing: Placing, difference: Difference
+) -> tuple[str, ...]:
+    units = frozenset((*difference.swapped, *difference.merged))
+    arriving = [each for each in blueprint.footprints if each.name in difference.incoming]
+    _make_scheme(staging, blueprint.scheme)
+    if any(each.name == SKELETON for each in arriving):
+        for path, target in blueprint.skeleton_links:
+            os.makedirs(os.path.dirname(f"{staging}/{path}"), exist_ok=True)
+            os.symlink(target, f"{staging}/{path}")
+        _write_skeleton(staging, blueprint.skeleton)
+        arriving = [each for each in arriving if each.name != SKELETON]
+    placing.reporter.report(LinksPlanned(files=sum(each.files for each in arriving)))
+    return place(
+        [blueprint.job(each, units=units) for each in arriving],
+        store=placing.store,
+        root=staging,
+        mode=placing.mode,
+        required=placing.required,
+        reporter=placing.reporter,
+    )
+
+
+def _plan(
+    prefix: str,
+    blueprint: Blueprint,
+    difference: Difference,
+    outgoing: Mapping[str, Installed],
+) -> Moves:
+    merged = frozenset(difference.merged)
+    arriving = [each for each in blueprint.footprints if each.name in difference.incoming]
+    return plan_moves(
+        difference,
+        outgoing={
+            name: _leaving(prefix, installed, difference) for name, installed in outgoing.items()
+        },
+        incoming=_incoming(blueprint, arriving, merged),
+        staying=_staying(blueprint, difference, merged),
+        arriving_units=frozenset(unit for each in arriving for unit in each.units),
+        state=(STATE, MANIFEST),
+    )
+
+
+def _incoming(
+    blueprint: Blueprint, arriving: Iterable[Footprint], merged: frozenset[str]
+) -> dict[str, list[str]]:
+    """Return the files of each arriving distribution that lie in merged units."""
+    found = {}
+    for footprint in arriving:
+        if footprint.name == SKELETON:
+            found[SKELETON] = [unit for unit in footprint.units if unit in merged]
+        elif not merged.isdisjoint(footprint.units):
+            found[footprint.name] = _files_of(blueprint, footprint.name, merged)
+    return found
+
+
+def _staying(
+    blueprint: Blueprint, difference: Difference, merged: frozenset[str]
+) -> frozenset[str]:
+    """Return the files in merged units that belong to a distribution that does not change."""
+    return frozenset(
+        path
+        for footprint in blueprint.footprints
+        if footprint.name not in difference.incoming
+        and footprint.name != SKELETON
+        and not merged.isdisjoint(footprint.units)
+        for path in _files_of(blueprint, footprint.name, merged)
+    )
+
+
+def _files_of(blueprint: Blueprint, name: str, units: frozenset[str]) -> list[str]:
+    placement, written = blueprint.load(name)
+    paths = [f"{folder}/{file[0]}" for folder, files in placement.links for file in files]
+    paths += [file.path for file in written]
+    return [path for path in paths if unit_of(path, units)]
+
+
+def _leaving(prefix: str, installed: Installed, difference: Difference) -> set[str]:
+    """Return what of a distribution has to leave by itself: its files in merged units, and bytecode.
+
+    All sources have one time stamp, so a cached file would look fresh beside another source. The
+    bytecode of a swapped folder leaves with it; that of a module of one file lies outside.
+    """
+    merged, swapped = frozenset(difference.merged), frozenset(difference.swapped)
+    found = set()
+    caches: dict[str, list[str]] = {}
+    for path in installed.files:
+        by_itself = unit_of(path, merged) is not None
+        if by_itself:
+            found.add(path)
+        if path.endswith(".py") and (by_itself or path in swapped):
+            folder, _, name = path.rpartition("/")
+            cache = f"{folder}/__pycache__"
+            if cache not in caches:
+                caches[cache] = _names_in(f"{prefix}/{cache}")
+            stem = name.removesuffix("py")
+            found.update(
+                f"{cache}/{entry}"
+                for entry in caches[cache]
+                if entry.startswith(stem) and entry.endswith(".pyc")
+            )
+    return found
+
+
+def _names_in(folder: str) -> list[str]:
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _write_state(
+    root: str,
+    prefix: str,
+    blueprint: Blueprint,
+    placing: Placing,
+    generation: int,
+    staying: tuple[Footprint, ...],
+) -> None:
+    state = State(
+        environment=blueprint.environment,
+        prefix=prefix,
+        interpreter=blueprint.interpreter,
+        store=placing.store,
+        link_mode=placing.mode,
+        generation=generation,
+        footprints=tuple(sorted((*blueprint.footprints, *staying), key=lambda each: each.name)),
+    )
+    os.makedirs(f"{root}/{FOLDER}", exist_ok=True)
+    _write(f"{root}/{MANIFEST}", blueprint.manifest, 0o644)
+    # Last: a folder that has its state is a whole environment.
+    _write(f"{root}/{STATE}", state.encode(), 0o644)
+
+
+def _write_skeleton(root: str, files: Iterable[WrittenFile]) -> None:
+    for file in files:
+        os.makedirs(os.path.dirname(f"{root}/{file.path}"), exist_ok=True)
+        _write(f"{root}/{file.path}", file.data, 0o755 if file.executable else 0o644)
+
+
+def _make_scheme(root: str, scheme: Scheme) -> None:
+    for folder in (scheme.purelib, scheme.platlib, scheme.scripts):
+        os.makedirs(f"{root}/{folder}", exist_ok=True)
+
+
+def _write(path: str, data: bytes, mode: int) -> None:
+    descriptor = os.open(path, os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_CLOEXEC, mode)
+    try:
+        write_all(descriptor, data)
+    finally:
+        os.close(descriptor)
+
+
+def _beside(prefix: str) -> tuple[str, str]:
+    """Return where a new environment is built, and where the one it replaces goes."""
+    folder, name = os.path.split(prefix)
+    return f"{folder}/.{name}.envbuild-new", f"{folder}/.{name}.envbuild-old"
+
+
+def _put_in_place(new: str, old: str, prefix: str) -> None:
+    if not os.path.lexists(prefix):
+        os.rename(new, prefix)
+        return
+    if _exchange(new, prefix):
+        os.rename(new, old)
+        return
+    os.rename(prefix, old)
+    os.rename(new, prefix)
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Exchange two folders in one step; return whether the system can do that."""
+    import ctypes
+
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    at_working_folder, exchange = -100, 2
+    if renameat2(
+        at_working_folder, os.fsencode(one), at_working_folder, os.fsencode(other), exchange
+    ):
+        number = ctypes.get_errno()
+        if number in {errno.ENOSYS, errno.EINVAL}:
+            return False
+        raise OSError(number, os.strerror(number), one, None, other)
+    return True
+
+
+def _remove_tree(path: str) -> None:
+    import shutil
+
+    shutil.rmtree(path)

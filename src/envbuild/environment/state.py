@@ -1,0 +1,124 @@
+"""What an environment knows about itself: the files below `.envbuild` in its folder.
+
+`state.json` names the environment digest and the footprints; it is written whole or not at all, as
+part of each transaction. `stamps` holds the modification times of a few folders as they were when
+the last command left: whoever installs, removes or reinstalls something changes one of them. It is
+a hint that may be missing; then everything is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from envbuild.environment.footprint import Footprint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.digest import Digest
+    from envbuild.target.model import Scheme
+
+FOLDER = ".envbuild"
+STATE = f"{FOLDER}/state.json"
+MANIFEST = f"{FOLDER}/manifest.json"
+STAMPS = f"{FOLDER}/stamps"
+
+FORMAT = "envbuild-state"
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """The environment as the last transaction left it.
+
+    Attributes:
+        environment: the environment digest.
+        prefix: where it was made; one that was moved has scripts that lead elsewhere.
+        interpreter: path that `bin/python` leads to.
+        store: the store that it is made from.
+        link_mode: how files were placed.
+        generation: how many transactions there have been.
+        footprints: sorted by name, with the skeleton's first.
+    """
+
+    environment: Digest
+    prefix: str
+    interpreter: str
+    store: str
+    link_mode: str
+    generation: int
+    footprints: tuple[Footprint, ...]
+
+    def encode(self) -> bytes:
+        """Return the content of `state.json`."""
+        import json
+
+        document = {
+            "format": FORMAT,
+            "version": VERSION,
+            "environment": self.environment,
+            "prefix": self.prefix,
+            "interpreter": self.interpreter,
+            "store": self.store,
+            "link_mode": self.link_mode,
+            "generation": self.generation,
+            "footprints": [footprint.as_tuple() for footprint in self.footprints],
+        }
+        return (json.dumps(document, separators=(",", ":")) + "\n").encode()
+
+
+def read_state(prefix: str) -> State | None:
+    """Return the state of the environment at `prefix`, `None` where there is none of ours."""
+    import json
+
+    try:
+        with open(f"{prefix}/{STATE}", "rb") as file:
+            document = json.loads(file.read())
+        if (document["format"], document["version"]) != (FORMAT, VERSION):
+            return None
+        return State(
+            environment=document["environment"],
+            prefix=document["prefix"],
+            interpreter=document["interpreter"],
+            store=document["store"],
+            link_mode=document["link_mode"],
+            generation=document["generation"],
+            footprints=tuple(Footprint.from_tuple(row) for row in document["footprints"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def stamped_paths(footprints: tuple[Footprint, ...], scheme: Scheme) -> tuple[str, ...]:
+    """Return what is stamped: the folders that every installer changes, and each `.dist-info`."""
+    folders = {scheme.purelib, scheme.platlib, scheme.scripts}
+    infos = (footprint.info for footprint in footprints if footprint.info)
+    return (*sorted(folders), "pyvenv.cfg", *infos)
+
+
+def take_stamps(prefix: str, paths: tuple[str, ...]) -> bytes:
+    """Return the content of `stamps` for the environment as it is now: `time path` lines."""
+    return "".join(f"{_time(f'{prefix}/{path}')} {path}\n" for path in paths).encode()
+
+
+def changed_stamps(prefix: str) -> frozenset[str] | None:
+    """Return the stamped paths whose time is another than recorded, `None` where none is recorded.
+
+    An empty set means that nothing was installed or removed behind our back.
+    """
+    try:
+        with open(f"{prefix}/{STAMPS}", encoding="utf-8") as file:
+            lines = file.read().splitlines()
+        recorded = [line.partition(" ") for line in lines]
+        return frozenset(
+            path for time, _, path in recorded if time != str(_time(f"{prefix}/{path}"))
+        )
+    except (OSError, ValueError):
+        return None
+
+
+def _time(path: str) -> int:
+    try:
+        return os.lstat(path).st_mtime_ns
+    except OSError:
+        return -1
