@@ -252,7 +252,9 @@ def minor_version_of_name(name: str) -> tuple[int, int] | None:
     return None
 
 
-def mismatch(request: SpecRequest, target: Target, *, is_default: bool = False) -> str | None:
+def mismatch(
+    request: SpecRequest, target: Target, *, is_default: bool = False, is_existing: bool = False
+) -> str | None:
     """Return why a target does not answer a request, or `None` when it does.
 
     Args:
@@ -260,13 +262,15 @@ def mismatch(request: SpecRequest, target: Target, *, is_default: bool = False) 
         target: what was found.
         is_default: whether it carries the plain name `python` or `python3` on PATH, which makes
             an unusual implementation the user's own choice.
+        is_existing: whether an environment was made from it already; then neither its
+            implementation nor a pre-release must be asked for again.
     """
     freethreaded = "t" in target.abi_flags
     debug = "d" in target.abi_flags
     implementation = request.implementation
-    is_prerelease = release_part(target.version) != target.version
     if implementation is None:
-        if not (target.implementation == "cpython" or is_default or request.anything):
+        is_chosen = is_default or is_existing or request.anything
+        if target.implementation != "cpython" and not is_chosen:
             return f"it is {target.implementation}, which must be asked for by name"
     elif _implementation_of(target) != implementation:
         return f"it is {target.implementation}, not {implementation}"
@@ -290,9 +294,7 @@ def mismatch(request: SpecRequest, target: Target, *, is_default: bool = False) 
     ):
         if wanted is not None and wanted != found:
             return f"it is for {found}, not {wanted}"
-    if is_prerelease and not request.allows_prereleases:
-        return "it is a pre-release, which must be asked for"
-    return None
+    return None if is_existing else prerelease_mismatch(request, target.version)
 
 
 def version_mismatch(request: SpecRequest, version: str) -> str | None:
@@ -306,16 +308,23 @@ def version_mismatch(request: SpecRequest, version: str) -> str | None:
     numbers = parse_version_numbers(version)
     shared = min(len(numbers), len(request.release))
     if numbers[:shared] != request.release[:shared]:
-        return f"it is {version}, not {'.'.join(map(str, request.release))}"
+        return f"it is not {'.'.join(map(str, request.release))}"
     if len(numbers) > 2 and request.release:
         prerelease = version[len(release_part(version)) :]
         # A release named in full is itself and none of its pre-releases.
         if (request.prerelease or len(request.release) > 2) and prerelease != request.prerelease:
-            return f"it is {version}, not {request.text}"
+            return f"it is not {'.'.join(map(str, request.release))}{request.prerelease}"
     if request.specifiers:
         compared = version if asks_for_prerelease(request.specifiers) else release_part(version)
         if not version_may_fit(request.specifiers, compared):
-            return f"it is {version}, not {request.specifiers}"
+            return f"it is not {request.specifiers}"
+    return None
+
+
+def prerelease_mismatch(request: SpecRequest, version: str) -> str | None:
+    """Return why a version is not taken unasked, or `None` where it may be."""
+    if release_part(version) != version and not request.allows_prereleases:
+        return "it is a pre-release, which must be asked for"
     return None
 
 
