@@ -1,0 +1,46 @@
+"""From a selection to derivations: what has to be made for each package.
+
+So far every selected package is a wheel, so each comes down to one `Unpack` of one `Fetch`. A wheel
+that has to be built will be an `Unpack` of a build instead; nothing else changes for its users.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from envbuild.derivation.model import Fetch, Unpack
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.selection.model import SelectedPackage, Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A selected package with the derivation of its tree."""
+
+    package: SelectedPackage
+    unpack: Unpack
+
+
+def compile_selection(selection: Selection, *, verify_record: bool) -> tuple[Node, ...]:
+    """Return the derivations of a selection's packages, in the selection's order."""
+    return tuple(
+        Node(package=package, unpack=_unpack(package, verify_record=verify_record))
+        for package in selection.packages
+    )
+
+
+def _unpack(package: SelectedPackage, *, verify_record: bool) -> Unpack:
+    wheel = package.wheel
+    source = Fetch(
+        name=wheel.filename,
+        hash=wheel.hash,
+        location=wheel.location if wheel.hash is None else None,
+    )
+    return Unpack(
+        source=source,
+        distribution=package.name,
+        version=package.version,
+        verify_record=verify_record,
+    )

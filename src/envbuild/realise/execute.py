@@ -1,0 +1,344 @@
+"""Carrying out a plan: archives are fetched, unpacked and published, several at once.
+
+Each piece of work has a mutex, named by its derivation, so that two processes never do it twice.
+A process that holds any waits for none: it does what it could get, publishes, lets go, and only
+then waits for the rest, most of which it then finds done. What fails does not keep the others from
+being finished and published; all that failed is raised together.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+
+from envbuild import canonical
+from envbuild.errors import EnvbuildError, RealiseError, StoreError, raise_all
+from envbuild.events import FetchesPlanned, Unpacked, WaitingFor
+from envbuild.realise.fetch import FetchCancelled
+from envbuild.realise.plan import archive_sha256, find_tree
+from envbuild.store import layout, locks
+from envbuild.store.local import StoreUnusable
+from envbuild.store.publish import Publication
+from envbuild.store.records import ArchiveOutput, Realisation, TreeOutput
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from envbuild.derivation.compile import Node
+    from envbuild.digest import Digest
+    from envbuild.events import Reporter
+    from envbuild.realise.fetch import Fetched, Fetcher
+    from envbuild.realise.unpack import Limits
+    from envbuild.realise.unpack import Unpacked as UnpackedWheel
+    from envbuild.store.local import Store
+    from envbuild.store.running import Running
+
+_UNPACKING_AT_ONCE = 2
+_SECONDS_BETWEEN_COMMITS = 20.0
+
+
+class HashChanged(RealiseError):
+    """An archive without a locked hash that is not what it was when it was first used."""
+
+    def __init__(self, name: str, package: str, pinned: str, found: str) -> None:
+        super().__init__(
+            f"`{name}` has changed since its first use: expected `sha256:{pinned}`, "
+            f"found `sha256:{found}`",
+            hint=f"to accept it, run again with `--refresh-package {package}`",
+        )
+        self.name = name
+        self.package = package
+        self.pinned = pinned
+        self.found = found
+
+
+class MissingOffline(RealiseError):
+    """Archives that the store does not have, in a run that may not use the network."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = tuple(sorted(names))
+        listed = "".join(f"\n  {name}" for name in self.names)
+        super().__init__(
+            f"{len(self.names)} archives are not in the store, and the network is off:{listed}",
+            hint="run once without `--offline`",
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Realised:
+    """What came of one package.
+
+    Attributes:
+        tree: its tree.
+        pinned: SHA-256 of the archive where the lock has none and it was hashed just now.
+        fetched: bytes of the archive that came from elsewhere; 0 where somebody else did it.
+        notes: what the user should know.
+    """
+
+    tree: Digest
+    pinned: str | None = None
+    fetched: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How to work.
+
+    Attributes:
+        jobs: transfers at once.
+        limits: what an archive may unpack to.
+        offline: refuse what would need the network.
+        refresh: names of packages whose archives without a locked hash are pinned anew.
+    """
+
+    jobs: int
+    limits: Limits
+    offline: bool
+    refresh: tuple[str, ...]
+
+    def pins_anew(self, node: Node) -> bool:
+        """Tell whether what is known of an archive without a locked hash does not count."""
+        return node.unpack.source.hash is None and (
+            node.package.name in self.refresh or "*" in self.refresh
+        )
+
+
+def execute(
+    missing: Sequence[Node],
+    *,
+    locate: Callable[[Node], str],
+    store: Store,
+    running: Running,
+    fetcher: Callable[[], Fetcher],
+    settings: Settings,
+    reporter: Reporter,
+) -> dict[str, Realised]:
+    """Realise `missing` and return, for each package's name, what came of it.
+
+    Args:
+        missing: the packages to realise.
+        locate: gives the address of a package's archive, see `Fetcher.fetch`.
+        store: where everything goes.
+        running: protects what is made here from a collector.
+        fetcher: makes the fetcher, when it is needed.
+        settings: how to work.
+        reporter: told of the progress.
+
+    Raises:
+        MissingOffline: `offline`, and something would have to be fetched over the network.
+        RealiseError, StoreError: one thing failed; `Problems`: several did. What did not fail is
+            in the store.
+    """
+    if settings.offline:
+        remote = [node.package.wheel.filename for node in missing if "://" in locate(node)]
+        if remote:
+            raise MissingOffline(remote)
+    results: dict[str, Realised] = {}
+    failures: list[EnvbuildError] = []
+    waiting = list(missing)
+    while waiting:
+        held = _take_mutexes(store, waiting, reporter)
+        try:
+            taken = [node for node, _ in held]
+            waiting = [node for node in waiting if node not in taken]
+            running.needs(keys=[node.unpack.digest for node in taken])
+            todo = []
+            for node in taken:
+                # Whoever had the mutex before may have done it.
+                found = None if settings.pins_anew(node) else find_tree(node.unpack, store)
+                if found is None:
+                    todo.append(node)
+                else:
+                    results[node.package.name] = Realised(tree=found[0], notes=found[1].notes)
+            if todo:
+                with Publication(store) as publication:
+                    run = _Run(publication, store, fetcher(), locate, settings, reporter)
+                    run.work(todo)
+                    results.update(run.results)
+                    failures += run.failures
+        finally:
+            for _, lock in held:
+                lock.release()
+    raise_all(failures)
+    return results
+
+
+def _take_mutexes(
+    store: Store, waiting: Sequence[Node], reporter: Reporter
+) -> list[tuple[Node, locks.Lock]]:
+    """Take the mutexes that are free; where none is, wait for one."""
+    held: list[tuple[Node, locks.Lock]] = []
+    try:
+        for node in waiting:
+            lock = locks.try_mutex(_mutex_path(store, node))
+            if lock is not None:
+                held.append((node, lock))
+        if not held:
+            node = waiting[0]
+            path = _mutex_path(store, node)
+            reporter.report(WaitingFor(what=node.package.wheel.filename, holder=locks.holder(path)))
+            held.append((node, locks.wait_for_mutex(path)))
+    except OSError as error:
+        for _, lock in held:
+            lock.release()
+        raise StoreUnusable(store.path, "write to", error) from error
+    return held
+
+
+def _mutex_path(store: Store, node: Node) -> str:
+    return store.absolute(layout.work_lock(node.unpack.digest))
+
+
+class _Run:
+    """One batch of work, shared by its threads."""
+
+    def __init__(
+        self,
+        publication: Publication,
+        store: Store,
+        fetcher: Fetcher,
+        locate: Callable[[Node], str],
+        settings: Settings,
+        reporter: Reporter,
+    ) -> None:
+        self.results: dict[str, Realised] = {}
+        self.failures: list[EnvbuildError] = []
+        self._publication = publication
+        self._store = store
+        self._fetcher = fetcher
+        self._locate = locate
+        self._settings = settings
+        self._reporter = reporter
+        self._mutex = threading.Lock()
+        self._unpacking = threading.Semaphore(_UNPACKING_AT_ONCE)
+        self._crash: BaseException | None = None
+
+    def work(self, nodes: Sequence[Node]) -> None:
+        """Do all of `nodes` and publish what succeeded."""
+        sizes = [node.package.wheel.size for node in nodes]
+        known = [size for size in sizes if size is not None]
+        total = sum(known) if len(known) == len(sizes) else None
+        self._reporter.report(FetchesPlanned(count=len(nodes), size=total))
+        # Large ones first, so that the last to finish is not one that began last.
+        queue = sorted(nodes, key=lambda node: node.package.wheel.size or 0)
+        threads = [
+            threading.Thread(target=self._drain, args=(queue,), daemon=True)
+            for _ in range(min(self._settings.jobs, len(nodes)))
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            last_commit = time.monotonic()
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(1.0)
+                    if time.monotonic() - last_commit > _SECONDS_BETWEEN_COMMITS:
+                        # A run of an hour that is killed should not have been for nothing.
+                        self._publication.commit()
+                        last_commit = time.monotonic()
+        except BaseException:
+            self._fetcher.cancel()
+            with self._mutex:
+                queue.clear()
+            for thread in threads:
+                thread.join()
+            raise
+        self._publication.commit()
+        if self._crash is not None:
+            raise self._crash
+
+    def _drain(self, queue: list[Node]) -> None:
+        while True:
+            with self._mutex:
+                if not queue:
+                    return
+                node = queue.pop()
+            try:
+                result = self._realise(node)
+                with self._mutex:
+                    self.results[node.package.name] = result
+            except FetchCancelled:
+                return
+            except EnvbuildError as error:
+                with self._mutex:
+                    self.failures.append(error)
+                    if isinstance(error, StoreError):
+                        # A full disk fails everybody: once is enough.
+                        queue.clear()
+                        self._fetcher.cancel()
+            except BaseException as error:  # noqa: BLE001 - raised again by the main thread
+                with self._mutex:
+                    self._crash = error
+                    queue.clear()
+                self._fetcher.cancel()
+
+    def _realise(self, node: Node) -> Realised:
+        from envbuild.realise.unpack import unpack_wheel
+
+        unpack, wheel = node.unpack, node.package.wheel
+        with self._fetcher.fetch(
+            self._locate(node),
+            name=wheel.filename,
+            locked_hash=wheel.hash,
+            locked_size=wheel.size,
+        ) as fetched:
+            self._check_pin(node, fetched.sha256)
+            with self._unpacking:
+                unpacked = unpack_wheel(
+                    fetched.file.fileno(),
+                    filename=wheel.filename,
+                    distribution=unpack.distribution,
+                    version=unpack.version,
+                    verify_record=unpack.verify_record,
+                    limits=self._settings.limits,
+                    blobs=self._publication.blobs,
+                )
+        # Only now is it certain that nobody wrote to a local archive meanwhile.
+        tree = self._publish(node, fetched, unpacked)
+        self._reporter.report(
+            Unpacked(name=wheel.filename, files=unpacked.files, new_bytes=unpacked.new_bytes)
+        )
+        return Realised(
+            tree=tree,
+            pinned=fetched.sha256 if unpack.source.hash is None else None,
+            fetched=fetched.size,
+            notes=unpacked.notes,
+        )
+
+    def _check_pin(self, node: Node, sha256: str) -> None:
+        if node.unpack.source.hash is not None or self._settings.pins_anew(node):
+            return
+        pinned = archive_sha256(node.unpack.source, self._store)
+        if pinned is not None and pinned != sha256:
+            raise HashChanged(node.package.wheel.filename, node.package.name, pinned, sha256)
+
+    def _publish(self, node: Node, fetched: Fetched, unpacked: UnpackedWheel) -> Digest:
+        """Stage everything that says where the tree came from."""
+        publication, unpack, name = self._publication, node.unpack, node.package.wheel.filename
+        tree = publication.add_tree(unpacked.tree)
+        resolved = canonical.encode(unpack.resolved(fetched.sha256))
+        for form in (unpack.source.as_json(), unpack.as_json()):
+            publication.add_record(layout.DERIVATIONS, canonical.encode(form))
+        key = publication.add_record(layout.DERIVATIONS, resolved)
+        publication.add_realisation(
+            Realisation(
+                resolved_key=key,
+                output=TreeOutput(digest=tree),
+                name=name,
+                notes=unpacked.notes,
+            )
+        )
+        if (unpack.source.hash or "").partition(":")[0] != "sha256":
+            if self._settings.pins_anew(node):
+                self._store.forget(unpack.source.digest)
+            publication.add_realisation(
+                Realisation(
+                    resolved_key=unpack.source.digest,
+                    output=ArchiveOutput(sha256=fetched.sha256, size=fetched.size),
+                    name=name,
+                )
+            )
+        return tree
