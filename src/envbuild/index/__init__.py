@@ -1,0 +1,1 @@
+"""Package indexes and other places that hold distributions: addresses, credentials, transfer."""
