@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,9 +18,15 @@ class Request:
     Attributes:
         roots: workspace members to install, `None` for the project that the lock belongs to.
         all_packages: every workspace member is a root.
-        default_groups: groups included unless turned off; `None` means all groups.
-        no_extras: extras taken away from `all_extras`.
+        default_groups: groups included unless turned off; `None` means all groups. A lock that
+            records default groups itself (revision 5 on) overrules this.
+        no_extras: extras taken away from `extras` and `all_extras`.
+        dev: the group `dev`, which need not exist: `include` adds it, `exclude` takes it away,
+            `only` makes it one of `only_groups`.
         only_groups: when not empty, nothing but these groups is installed.
+        no_groups: groups taken away, whatever else asks for them.
+        group_requires_python: groups of the project and the specifiers they add; a lock that
+            records them itself (revision 5 on) overrules this.
         no_install_packages: nodes left out of the result, their dependencies kept.
     """
 
@@ -35,6 +41,8 @@ class Request:
     only_groups: tuple[str, ...] = ()
     default_groups: tuple[str, ...] | None = ("dev",)
     no_default_groups: bool = False
+    dev: Literal["include", "exclude", "only"] | None = None
+    group_requires_python: tuple[tuple[str, str], ...] = ()
     no_install_project: bool = False
     no_install_workspace: bool = False
     no_install_local: bool = False
@@ -49,6 +57,7 @@ class Artifact:
         filename: the file's name, percent escapes decoded.
         location: an absolute URL without credentials, or a path: relative to the lock's folder
             unless absolute.
+        userinfo: user and password that the lock's URL holds, as it spells them; empty for none.
         hash: `algorithm:hexadecimal` as locked, `None` where the lock has none.
         size: in bytes, `None` where the lock has none.
     """
@@ -57,6 +66,7 @@ class Artifact:
     location: str
     hash: str | None
     size: int | None
+    userinfo: str = field(default="", repr=False)
 
     @property
     def is_local(self) -> bool:

@@ -1,0 +1,45 @@
+"""TOML text to a table, and where it is not TOML."""
+
+from __future__ import annotations
+
+from envbuild.errors import LockfileError
+
+
+class NotToml(LockfileError):
+    """A text that is not TOML.
+
+    Attributes:
+        line: counted from 1.
+        column: counted from 1.
+    """
+
+    def __init__(self, file: str, line: int, column: int, reason: str) -> None:
+        super().__init__(f"`{file}` is not TOML: line {line}, column {column}: {reason}")
+        self.file = file
+        self.line = line
+        self.column = column
+        self.reason = reason
+
+
+def parse_toml(text: str, *, file: str) -> dict[str, object]:
+    """Return the table that `text` is.
+
+    Raises:
+        NotToml: it is none.
+    """
+    try:
+        from tomli import loads
+    except ImportError:
+        from tomllib import loads
+
+    try:
+        return loads(text)
+    except ValueError as error:
+        # The reader of the standard library learnt fields for this only in Python 3.14.
+        reason, _, place = str(error).rpartition(" (at ")
+        numbers = [
+            int(word) for word in place.strip(")").replace(",", "").split() if word.isdigit()
+        ]
+        if not numbers:
+            numbers = [text.count("\n") + 1, len(text) - text.rfind("\n")]
+        raise NotToml(file, numbers[0], numbers[1], reason) from error

@@ -1,0 +1,214 @@
+"""A lock under a target, reduced to what walking its graph needs.
+
+What comes out is made of plain tuples, dictionaries, strings, numbers and truth values: it can be
+written by `marshal`, and it depends on nothing but the text of one package (or of the head of the
+lock) and on the target. Where an edge leads is *not* decided here, because that depends on which
+other packages the lock has.
+"""
+
+from __future__ import annotations
+
+import posixpath
+
+from envbuild.lockfile.package import Directory, Editable, Git, Path, Registry, Url, Virtual
+from envbuild.lockfile.versions import release_of, satisfies
+from envbuild.selection.conditions import Judge
+from envbuild.selection.wheels import WheelChooser
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envbuild.lockfile.model import Lock, Requirement
+    from envbuild.lockfile.package import DefaultGroups, Dependency, Package, Source, Wheel
+    from envbuild.selection.conditions import Condition
+    from envbuild.selection.model import SourceKind
+    from envbuild.selection.wheels import Miss
+    from envbuild.target.model import Target
+
+    SourceKey = tuple[SourceKind, str, str]
+    """Kind, location, subdirectory: equal for equal sources."""
+
+    Edge = tuple[str, str | None, SourceKey | None, tuple[str, ...], Condition]
+    """Name, version, source, extras as the lock has them, and when the edge holds."""
+
+    Chosen = tuple[str, str, str, str | None, int | None]
+    """File name, location, credentials, hash and size of the best wheel."""
+
+    Gap = tuple[Miss | None, bool]
+    """Why no wheel was chosen: in what the nearest do not fit; whether there is a source to build."""
+
+    EvaluatedPackage = tuple[
+        str,  # name
+        str | None,  # version
+        SourceKey,
+        bool,  # whether it belongs to the fork that the target is in
+        tuple[Edge, ...],  # dependencies
+        dict[str, tuple[Edge, ...]],  # by extra
+        dict[str, tuple[Edge, ...]],  # by group
+        tuple[str, ...],  # extras that its metadata declares
+        tuple[str, ...],  # groups that its metadata declares
+        DefaultGroups | None,
+        dict[str, str],  # groups that do not allow the target's Python, and what they ask for
+        Chosen | Gap | None,  # `None` for a tree, which is never a wheel
+    ]
+
+    Root = tuple[str, tuple[str, ...]]
+    """Name and extras of a requirement that holds for the target."""
+
+    EvaluatedHead = tuple[
+        int,  # revision
+        str,  # requires-python
+        bool,  # whether that allows the target's Python
+        bool,  # whether the resolution covers the target
+        tuple[str, ...],  # supported-markers, when none of them holds for the target
+        tuple[tuple[tuple[str, str, str], ...], ...],  # conflicts: package, kind, name
+        tuple[str, ...],  # members
+        tuple[Root, ...],  # requirements
+        dict[str, tuple[Root, ...]],  # by group
+        DefaultGroups | None,
+        dict[str, str],  # groups that do not allow the target's Python, and what they ask for
+    ]
+
+
+class Evaluator:
+    """Evaluates the packages of a lock for one target."""
+
+    __slots__ = ("_chooser", "_judge", "_python")
+
+    def __init__(self, target: Target) -> None:
+        self._judge = Judge(target.markers)
+        self._chooser = WheelChooser(target.tags)
+        self._python = release_of(target.version)
+
+    def head(self, lock: Lock) -> EvaluatedHead:
+        """Return what the lock says beside its packages."""
+        manifest = lock.manifest
+        supported = self._judge.holds_plain(lock.supported_markers)
+        return (
+            lock.revision,
+            lock.requires_python,
+            satisfies(self._python, lock.requires_python),
+            self._judge.may_hold(lock.resolution_markers),
+            () if supported else lock.supported_markers,
+            tuple(
+                tuple((item.package, item.kind, item.name) for item in items)
+                for items in lock.conflicts
+            ),
+            manifest.members,
+            self._roots(manifest.requirements),
+            {
+                group: self._roots(requirements)
+                for group, requirements in manifest.dependency_groups.items()
+            },
+            manifest.default_groups,
+            self._unmet(manifest.group_requires_python),
+        )
+
+    def package(self, package: Package) -> EvaluatedPackage:
+        """Return what one package comes to."""
+        return (
+            package.name,
+            package.version,
+            source_key(package.source),
+            self._judge.holds_plain(package.resolution_markers),
+            self._edges(package.dependencies),
+            {extra: self._edges(edges) for extra, edges in package.optional_dependencies.items()},
+            {group: self._edges(edges) for group, edges in package.dependency_groups.items()},
+            package.provides_extras,
+            package.declared_groups,
+            package.default_groups,
+            self._unmet(package.group_requires_python),
+            self._choice(package),
+        )
+
+    def _edges(self, edges: tuple[Dependency, ...]) -> tuple[Edge, ...]:
+        return tuple(
+            (
+                edge.name,
+                edge.version,
+                None if edge.source is None else source_key(edge.source),
+                edge.extras,
+                self._judge.condition(edge.marker),
+            )
+            for edge in edges
+        )
+
+    def _roots(self, requirements: tuple[Requirement, ...]) -> tuple[Root, ...]:
+        return tuple(
+            (requirement.name, requirement.extras)
+            for requirement in requirements
+            if self._judge.holds_plain((requirement.marker,))
+        )
+
+    def _unmet(self, group_requires_python: Mapping[str, str]) -> dict[str, str]:
+        return {
+            group: specifiers
+            for group, specifiers in group_requires_python.items()
+            if not satisfies(self._python, specifiers)
+        }
+
+    def _choice(self, package: Package) -> Chosen | Gap | None:
+        if isinstance(package.source, Directory | Editable | Virtual):
+            return None
+        filenames = [wheel.filename for wheel in package.wheels]
+        position = self._chooser.choose(filenames)
+        if position is None or isinstance(package.source, Git):
+            buildable = package.sdist is not None or isinstance(package.source, Git)
+            return self._chooser.miss(filenames), buildable
+        wheel = package.wheels[position]
+        location, userinfo = _location(wheel, package.source)
+        return wheel.filename, location, userinfo, wheel.hash, wheel.size
+
+
+def source_key(source: Source) -> SourceKey:
+    """Return the key of a source, without credentials."""
+    match source:
+        case Registry(location=location):
+            return "registry", split_userinfo(location)[0], ""
+        case Git(url=url, commit=commit, subdirectory=subdirectory):
+            plain, userinfo = split_userinfo(url)
+            # The bare user name of an SSH address is part of the address and no secret.
+            return "git", f"{plain if ':' in userinfo else url}#{commit}", subdirectory
+        case Url(url=url, subdirectory=subdirectory):
+            return "url", split_userinfo(url)[0], subdirectory
+        case Path(path=path):
+            return "path", path, ""
+        case Directory(path=path):
+            return "directory", path, ""
+        case Editable(path=path):
+            return "editable", path, ""
+        case Virtual(path=path):
+            return "virtual", path, ""
+
+
+def split_userinfo(url: str) -> tuple[str, str]:
+    """Return a URL without user and password, and these as the URL spells them."""
+    scheme, separator, rest = url.partition("://")
+    authority, slash, path = rest.partition("/")
+    userinfo, at, host = authority.rpartition("@")
+    return (f"{scheme}{separator}{host}{slash}{path}" if at else url), userinfo
+
+
+def _location(wheel: Wheel, source: Source) -> tuple[str, str]:
+    """Return where the wheel is: a URL and its credentials, or a path and nothing."""
+    match source:
+        case Registry(location=folder) if wheel.url is None:
+            assert wheel.path is not None
+            return posixpath.normpath(posixpath.join(folder, wheel.path)), ""
+        case Path(path=path):
+            return path, ""
+        case Url(url=url):
+            return url_location(url)
+        case _:
+            assert wheel.url is not None
+            return url_location(wheel.url)
+
+
+def url_location(url: str) -> tuple[str, str]:
+    """Return the URL and its credentials apart, or the path that a `file` URL names and nothing."""
+    if not url.startswith("file://"):
+        return split_userinfo(url)
+    from urllib.parse import unquote
+
+    return unquote(url.partition("#")[0].removeprefix("file://").removeprefix("localhost")), ""

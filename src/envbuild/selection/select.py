@@ -1,0 +1,188 @@
+"""From a lock, a request and a target to what gets installed."""
+
+from __future__ import annotations
+
+from envbuild.errors import SelectionError, raise_all
+from envbuild.lockfile.canonical_split import read_head, read_package, split_lock
+from envbuild.selection.graph import Graph
+from envbuild.selection.model import Artifact, SelectedPackage, Selection, SkippedPackage
+from envbuild.selection.walk import walk
+from envbuild.selection.wanted import Wanted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.lockfile.model import Lock
+    from envbuild.selection.evaluate import EvaluatedHead, Gap
+    from envbuild.selection.memo import EvaluationMemo
+    from envbuild.selection.model import Request
+    from envbuild.selection.wheels import Aspect
+    from envbuild.target.model import Target
+
+
+class NoFittingWheel(SelectionError):
+    """A package has no wheel for the target.
+
+    Attributes:
+        name: of the package.
+        version: likewise.
+        aspect: in what the nearest wheels do not fit: `python`, `abi`, `platform` or `variant`;
+            `None` where the package has no wheels at all.
+        preferred: the tag that the target likes best in that aspect.
+        found: the tags that the nearest wheels have in that aspect.
+        buildable: whether there is a source distribution or a repository to build from.
+    """
+
+    def __init__(self, name: str, version: str | None, gap: Gap, hint: str | None) -> None:
+        miss, self.buildable = gap
+        self.name = name
+        self.version = version
+        self.aspect: Aspect | None = miss[0] if miss else None
+        self.preferred: str = miss[1] if miss else ""
+        self.found: tuple[str, ...] = miss[2] if miss else ()
+        super().__init__(self._describe(), hint=hint)
+
+    def _describe(self) -> str:
+        package = f"`{self.name}` {self.version}" if self.version else f"`{self.name}`"
+        building = ", and building from source is not supported yet" if self.buildable else ""
+        if self.aspect is None:
+            return f"{package} has no wheel{building}"
+        if self.aspect == "variant":
+            return f"{package} has only variant wheels, which are not supported{building}"
+        listed = ", ".join(f"`{tag}`" for tag in self.found)
+        aspect = {"python": "Python", "abi": "ABI", "platform": "platform"}[self.aspect]
+        return (
+            f"{package} has no wheel for the {aspect} tag `{self.preferred}`,"
+            f" only for {listed}{building}"
+        )
+
+
+def select_text(
+    text: str, *, file: str, request: Request, target: Target, memo: EvaluationMemo | None = None
+) -> Selection:
+    """Return what the text of a `uv.lock` selects: what `select` gives for the lock that it is.
+
+    Args:
+        text: of the lockfile.
+        file: how to call it in errors.
+        request: what is asked of it.
+        target: what it is asked for.
+        memo: made for the same target; it spares the work on every package whose text it knows, and
+            knows this text afterwards.
+
+    Raises:
+        LockfileError: as `parse_lock` does.
+        SelectionError: as `select` does.
+    """
+    if memo is not None:
+        evaluated = _evaluate_pieces(text, target, memo)
+        if evaluated is not None:
+            head, graph = evaluated
+            return _select(head, graph, request, target)
+    from envbuild.lockfile.parse import parse_lock
+
+    return select(parse_lock(text, file=file), request, target)
+
+
+def select(lock: Lock, request: Request, target: Target) -> Selection:
+    """Return what a lock selects.
+
+    Raises:
+        UnknownMember, UnknownExtra, UnknownGroup: something was named that the lock does not have.
+        UnsupportedPython, UnsupportedPlatform: the lock was not resolved for this target.
+        ConflictingRequest: what was asked for excludes each other.
+        MissingMember, SelectedTwice: the lock does not hold together.
+        NoFittingWheel: a package would have to be built from source, or cannot be had at all.
+        Problems: several of these.
+    """
+    from envbuild.selection.evaluate import Evaluator
+
+    evaluator = Evaluator(target)
+    packages = [evaluator.package(package) for package in lock.packages]
+    return _select(evaluator.head(lock), Graph(packages), request, target)
+
+
+def _evaluate_pieces(
+    text: str, target: Target, memo: EvaluationMemo
+) -> tuple[EvaluatedHead, Graph] | None:
+    """Evaluate a lock piece by piece, `None` where only the whole text can tell what it says."""
+    pieces = split_lock(text)
+    if pieces is None:
+        return None
+    head_text, package_texts = pieces
+    head = memo.head(head_text)
+    packages = memo.packages(package_texts)
+    if head is None or None in packages:
+        from envbuild.selection.evaluate import Evaluator
+
+        evaluator = Evaluator(target)
+        if head is None:
+            lock = read_head(head_text)
+            if lock is None:
+                return None
+            head = evaluator.head(lock)
+        for index, evaluated in enumerate(packages):
+            if evaluated is None:
+                package = read_package(package_texts[index])
+                if package is None:
+                    return None
+                packages[index] = evaluator.package(package)
+    whole = [package for package in packages if package is not None]
+    graph = Graph(whole)
+    if not graph.is_whole():
+        return None
+    memo.replace((head_text, head), zip(package_texts, whole, strict=True))
+    return head, graph
+
+
+def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target) -> Selection:
+    wanted = Wanted(request, head, graph)
+    wanted.check(target.version)
+    positions, requested = walk(head, graph, wanted)
+    packages: list[SelectedPackage] = []
+    skipped: list[SkippedPackage] = []
+    problems: list[SelectionError] = []
+    for position in positions:
+        name, version, (kind, location, subdirectory), *_, choice = graph.packages[position]
+        if kind == "virtual":
+            continue
+        if choice is None:
+            skipped.append(
+                SkippedPackage(name=name, version=version, source=kind, source_location=location)
+            )
+        elif len(choice) == 2:
+            problems.append(NoFittingWheel(name, version, choice, _hint(choice, target)))
+        else:
+            filename, wheel_location, userinfo, hash_, size = choice
+            packages.append(
+                SelectedPackage(
+                    name=name,
+                    version=version or filename.split("-")[1],
+                    source=kind,
+                    source_location=location,
+                    subdirectory=subdirectory,
+                    wheel=Artifact(
+                        filename=filename,
+                        location=wheel_location,
+                        userinfo=userinfo,
+                        hash=hash_,
+                        size=size,
+                    ),
+                    requested=position in requested,
+                )
+            )
+    raise_all(problems)
+    return Selection(packages=tuple(packages), skipped=tuple(skipped))
+
+
+def _hint(gap: Gap, target: Target) -> str | None:
+    miss, buildable = gap
+    if miss is None or miss[0] != "platform" or buildable:
+        return None
+    markers = target.markers
+    here = f"sys_platform == '{markers['sys_platform']}'"
+    if markers["platform_machine"]:
+        here += f" and platform_machine == '{markers['platform_machine']}'"
+    return (
+        f'add "{here}" to `tool.uv.required-environments` and lock again,'
+        " so that a version with fitting wheels is chosen"
+    )
