@@ -5,6 +5,7 @@ Only units that several distributions share can hold such a path, so only those 
 
 from __future__ import annotations
 
+from envbuild.environment.footprint import join, unit_of
 from envbuild.errors import VenvError, raise_all
 
 TYPE_CHECKING = False
@@ -66,16 +67,14 @@ def files_in(placement: Placement, units: frozenset[str]) -> list[tuple[str, obj
 
     Content is comparable: the name of a blob, or the text of a launcher without its first line.
     """
-    from envbuild.environment.footprint import unit_of
-
     found: list[tuple[str, object]] = []
     for folder, files in placement.links:
         inside = unit_of(folder, units)
         for name, blob, size in files:
-            path = f"{folder}/{name}"
+            path = join(folder, name)
             if inside or path in units:
                 found.append((path, blob if size else ""))
-    for path, body in placement.launchers:
+    for path, body in (*placement.launchers, *placement.copies):
         if unit_of(path, units):
             found.append((path, body))
     return found

@@ -12,7 +12,7 @@ import os
 from dataclasses import dataclass
 
 from envbuild.environment import journal
-from envbuild.environment.footprint import SKELETON, unit_of
+from envbuild.environment.footprint import SKELETON, join, unit_of
 from envbuild.environment.link import Job, place
 from envbuild.environment.moves import plan_moves
 from envbuild.environment.state import (
@@ -42,18 +42,6 @@ if TYPE_CHECKING:
     from envbuild.environment.written import WrittenFile
     from envbuild.events import Reporter
     from envbuild.target.model import Scheme
-
-
-class NotAnEnvironment(VenvError):
-    """A folder that holds something else, and is never touched."""
-
-    def __init__(self, path: str, reason: str) -> None:
-        super().__init__(
-            f"`{path}` is not a virtual environment: {reason}",
-            hint="name another folder with `--venv`",
-        )
-        self.path = path
-        self.reason = reason
 
 
 class EnvironmentUnusable(VenvError):
@@ -363,7 +351,7 @@ def _staying(
 
 def _files_of(blueprint: Blueprint, name: str, units: frozenset[str]) -> list[str]:
     placement, written = blueprint.load(name)
-    paths = [f"{folder}/{file[0]}" for folder, files in placement.links for file in files]
+    paths = [join(folder, file[0]) for folder, files in placement.links for file in files]
     paths += [file.path for file in written]
     return [path for path in paths if unit_of(path, units)]
 

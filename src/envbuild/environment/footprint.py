@@ -63,6 +63,11 @@ class Footprint:
         )
 
 
+def join(folder: str, name: str) -> str:
+    """Return the path of a file of a folder relative to the prefix, which itself is `.`."""
+    return name if folder == "." else f"{folder}/{name}"
+
+
 def unit_of(path: str, units: frozenset[str]) -> str | None:
     """Return the one of `units` that is `path` or holds it."""
     while path:

@@ -13,6 +13,7 @@ import errno
 import os
 from dataclasses import dataclass
 
+from envbuild.environment.footprint import join, unit_of
 from envbuild.environment.workers import run_in_workers, worker_count
 from envbuild.errors import StoreError, VenvError
 from envbuild.events import FilesLinked
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from envbuild.environment.placement import Placement
-    from envbuild.environment.workers import Plain
+    from envbuild.environment.footprint import join, unit_of
+from envbuild.environment.workers import Plain
     from envbuild.environment.written import WrittenFile
     from envbuild.events import Reporter
 
@@ -240,7 +242,7 @@ class _Run:
                 self._folders(placement, job)
                 self._links(placement, job, blobs)
                 for file in written:
-                    if job.units is None or _unit_of(file.path, job.units):
+                    if job.units is None or unit_of(file.path, job.units):
                         self._write(file, job)
                 for unit, target in job.symlinks:
                     os.symlink(target, f"{self.root}/{unit}")
@@ -254,9 +256,7 @@ class _Run:
     def _folders(self, placement: Placement, job: Job) -> None:
         skipped = frozenset(unit for unit, _ in job.symlinks)
         for folder in placement.folders:
-            if job.units is not None and not _unit_of(folder, job.units, or_above=True):
-                continue
-            if skipped and _unit_of(folder, skipped):
+            if skipped and unit_of(folder, skipped):
                 continue
             try:
                 os.mkdir(f"{self.root}/{folder}")
@@ -272,8 +272,8 @@ class _Run:
                 chosen = tuple(
                     file
                     for file in files
-                    if (job.units is None or _unit_of(f"{folder}/{file[0]}", job.units))
-                    and not _unit_of(f"{folder}/{file[0]}", skipped)
+                    if (job.units is None or unit_of(join(folder, file[0]), job.units))
+                    and not unit_of(join(folder, file[0]), skipped)
                 )
                 if not chosen:
                     continue
@@ -293,7 +293,7 @@ class _Run:
         try:
             for name, blob, size in files:
                 if not size:
-                    self._touch(f"{path}/{name}", tolerated, f"{folder}/{name}")
+                    self._touch(f"{path}/{name}", tolerated, join(folder, name))
                     continue
                 source = f"{blobs}/{blob}"
                 try:
@@ -307,7 +307,7 @@ class _Run:
                         continue
                     link(source, name, dst_dir_fd=descriptor)
                 except FileExistsError:
-                    if f"{folder}/{name}" not in tolerated:
+                    if join(folder, name) not in tolerated:
                         raise
                 except FileNotFoundError:
                     self.damaged.append(blob)
@@ -326,7 +326,7 @@ class _Run:
         for name, blob, size in files:
             path = f"{self.root}/{folder}/{name}"
             if not size:
-                self._touch(path, tolerated, f"{folder}/{name}")
+                self._touch(path, tolerated, join(folder, name))
                 continue
             source = f"{blobs}/{blob}"
             executable = blob.endswith(layout.EXECUTABLE_SUFFIX)
@@ -347,7 +347,7 @@ class _Run:
                     case _:
                         _copy(source, path, 0o755 if executable else 0o644)
             except FileExistsError:
-                if f"{folder}/{name}" not in tolerated:
+                if join(folder, name) not in tolerated:
                     raise
             except FileNotFoundError:
                 self.damaged.append(blob)
@@ -389,20 +389,6 @@ class _Run:
             write_all(descriptor, file.data)
         finally:
             os.close(descriptor)
-
-
-def _unit_of(path: str, units: frozenset[str], *, or_above: bool = False) -> bool:
-    """Tell whether `path` is one of `units`, lies in one, or (`or_above`) leads to one."""
-    if path in units:
-        return True
-    if or_above and any(unit.startswith(f"{path}/") for unit in units):
-        return True
-    folder = path.rpartition("/")[0]
-    while folder:
-        if folder in units:
-            return True
-        folder = folder.rpartition("/")[0]
-    return False
 
 
 def _clone(source: str, path: str, mode: int) -> None:

@@ -1,0 +1,119 @@
+"""An instantiation: everything about an environment that follows from lock, request and target.
+
+It is pure, so it is kept: a warm run reads it back and neither parses a lock nor evaluates a
+marker. It holds no path of this machine; contents that do are rendered when an environment is made.
+"""
+
+from __future__ import annotations
+
+import marshal
+from dataclasses import dataclass
+
+from envbuild.environment.footprint import Footprint
+from envbuild.selection.model import SkippedPackage
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.digest import Digest
+
+INSTANTIATION = 1
+"""Raised by hand when the meaning of what is kept changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Distribution:
+    """One distribution of the environment.
+
+    Attributes:
+        footprint: its name, version, identity, and units.
+        tree: the files that it consists of.
+        requested: whether a root asks for it.
+        direct_url: symbolic content of its `direct_url.json`, `None` for what an index gave.
+        local_archive: path of the archive relative to the lock's folder, where it is a local file
+            that the lock names directly.
+        archive: file name of the wheel, for people.
+    """
+
+    footprint: Footprint
+    tree: Digest
+    requested: bool
+    direct_url: bytes | None
+    local_archive: str | None
+    archive: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instantiation:
+    """The environment as it would be at any prefix.
+
+    Attributes:
+        environment: the environment digest, and `manifest` the bytes that it is the digest of.
+        skeleton: footprint of what every environment has.
+        distributions: sorted by name.
+        tolerated: paths that several distributions place, with equal content.
+        skipped: what would have to be built.
+        notes: sentences for the user.
+    """
+
+    environment: Digest
+    manifest: bytes
+    skeleton: Footprint
+    distributions: tuple[Distribution, ...]
+    tolerated: frozenset[str]
+    skipped: tuple[SkippedPackage, ...]
+    notes: tuple[str, ...]
+
+    def dumps(self) -> bytes:
+        """Return the form that is kept; readable by the same version of Python only."""
+        return marshal.dumps(
+            (
+                self.environment,
+                self.manifest,
+                self.skeleton.as_tuple(),
+                [
+                    (
+                        each.footprint.as_tuple(),
+                        each.tree,
+                        each.requested,
+                        each.direct_url,
+                        each.local_archive,
+                        each.archive,
+                    )
+                    for each in self.distributions
+                ],
+                sorted(self.tolerated),
+                [
+                    (each.name, each.version, each.source, each.source_location)
+                    for each in self.skipped
+                ],
+                self.notes,
+            )
+        )
+
+    @staticmethod
+    def loads(data: bytes) -> Instantiation:
+        """Return what `dumps` gave as `data`, which must come from nowhere else."""
+        values = marshal.loads(data)  # noqa: S302 - `store.cache` vouches for it
+        environment, manifest, skeleton, distributions, tolerated, skipped, notes = values
+        return Instantiation(
+            environment=environment,
+            manifest=manifest,
+            skeleton=Footprint.from_tuple(skeleton),
+            distributions=tuple(
+                Distribution(
+                    footprint=Footprint.from_tuple(footprint),
+                    tree=tree,
+                    requested=requested,
+                    direct_url=direct_url,
+                    local_archive=local_archive,
+                    archive=archive,
+                )
+                for footprint, tree, requested, direct_url, local_archive, archive in distributions
+            ),
+            tolerated=frozenset(tolerated),
+            skipped=tuple(
+                SkippedPackage(name=name, version=version, source=source, source_location=location)
+                for name, version, source, location in skipped
+            ),
+            notes=tuple(notes),
+        )

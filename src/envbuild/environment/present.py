@@ -1,0 +1,152 @@
+"""What is at the place of an environment now: nothing, one of ours, somebody else's, or no such."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from envbuild.environment.footprint import SKELETON, Footprint
+from envbuild.environment.installed import find_infos, read_installed
+from envbuild.environment.state import State, changed_stamps, read_state
+from envbuild.errors import VenvError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.target.model import Scheme
+
+CONFIGURATION = "pyvenv.cfg"
+
+
+class NotAnEnvironment(VenvError):
+    """A folder or file that is something else, and is never touched."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"`{path}` is not a virtual environment: {reason}",
+            hint="name another folder with `--venv`",
+        )
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """No folder, or an empty one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ours:
+    """An environment that this program made, as its state says."""
+
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A virtual environment that another program made."""
+
+
+Present = Nothing | Ours | Foreign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is installed in an environment.
+
+    Attributes:
+        footprints: of ours as the state has them, and of everybody else's.
+        damaged: names of ours that are not intact.
+        strangers: names of everybody else's.
+        broken: whether the environment itself is not intact, so that it has to be made anew.
+    """
+
+    footprints: tuple[Footprint, ...]
+    damaged: frozenset[str]
+    strangers: frozenset[str]
+    broken: bool
+
+
+def look(prefix: str) -> Present:
+    """Return what is at `prefix`.
+
+    Raises:
+        NotAnEnvironment: there is something else.
+    """
+    try:
+        names = os.listdir(prefix)
+    except FileNotFoundError:
+        return Nothing()
+    except NotADirectoryError:
+        raise NotAnEnvironment(prefix, "it is a file") from None
+    except OSError as error:
+        raise NotAnEnvironment(prefix, f"it cannot be read: {error.strerror}") from error
+    if not names:
+        return Nothing()
+    state = read_state(prefix)
+    if state is not None:
+        return Ours(state=state)
+    if CONFIGURATION in names:
+        return Foreign()
+    raise NotAnEnvironment(prefix, f"it holds no `{CONFIGURATION}`")
+
+
+def contents(prefix: str, present: Ours | Foreign, scheme: Scheme) -> Contents:
+    """Return what is installed, looking as closely as the time stamps make necessary.
+
+    Raises:
+        NotRemovable: a stranger that cannot be removed.
+    """
+    match present:
+        case Ours(state=state):
+            changed = changed_stamps(prefix)
+            if changed is not None and not changed:
+                return Contents(
+                    footprints=state.footprints,
+                    damaged=frozenset(),
+                    strangers=frozenset(
+                        each.name for each in state.footprints if not each.identity
+                    ),
+                    broken=False,
+                )
+            return _examine(prefix, state, changed, scheme)
+        case Foreign():
+            found = [read_installed(prefix, info, scheme) for info in find_infos(prefix, scheme)]
+            strangers = tuple(each.footprint for each in found)
+            return Contents(
+                footprints=strangers,
+                damaged=frozenset(),
+                strangers=frozenset(each.name for each in strangers),
+                broken=False,
+            )
+
+
+def _examine(prefix: str, state: State, changed: frozenset[str] | None, scheme: Scheme) -> Contents:
+    """Compare what is there with what the state says, by names and time stamps."""
+    infos = set(find_infos(prefix, scheme))
+    known = {each.info: each for each in state.footprints if each.identity and each.info}
+    damaged = set()
+    for footprint in state.footprints:
+        if footprint.name == SKELETON:
+            continue
+        intact = all(os.path.lexists(f"{prefix}/{unit}") for unit in footprint.units)
+        untouched = changed is None or footprint.info not in changed
+        if not intact or not untouched:
+            damaged.add(footprint.name)
+    strangers = {}
+    for info in sorted(infos - set(known)):
+        footprint = read_installed(prefix, info, scheme).footprint
+        strangers[footprint.name] = footprint
+    # A stranger of the same name has taken the place of ours, and speaks for what is there.
+    ours = [each for each in state.footprints if each.identity and each.name not in strangers]
+    skeleton = next((each for each in ours if each.name == SKELETON), None)
+    broken = (
+        skeleton is None
+        or any(not os.path.lexists(f"{prefix}/{unit}") for unit in skeleton.units)
+        or (changed is not None and CONFIGURATION in changed)
+    )
+    return Contents(
+        footprints=tuple(sorted((*ours, *strangers.values()), key=lambda each: each.name)),
+        damaged=frozenset(damaged) - frozenset(strangers),
+        strangers=frozenset(strangers),
+        broken=broken,
+    )
