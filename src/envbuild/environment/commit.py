@@ -80,16 +80,14 @@ class Blueprint:
     tolerated: frozenset[str]
     symlinks: Mapping[str, tuple[tuple[str, str], ...]]
 
-    def job(self, footprint: Footprint, *, units: frozenset[str] | None = None) -> Job:
-        """Return the work of placing one distribution, or what of it lies in `units`."""
-        symlinks = self.symlinks.get(footprint.name, ())
+    def job(self, footprint: Footprint) -> Job:
+        """Return the work of placing one distribution."""
         return Job(
             load=lambda: self.load(footprint.name),
             files=footprint.files,
             folders=footprint.folders,
-            units=units,
             tolerated=self.tolerated,
-            symlinks=tuple(pair for pair in symlinks if units is None or pair[0] in units),
+            symlinks=self.symlinks.get(footprint.name, ()),
         )
 
 
@@ -282,7 +280,6 @@ def _stage_whole(
 def _stage_change(
     staging: str, blueprint: Blueprint, placing: Placing, difference: Difference
 ) -> tuple[str, ...]:
-    units = frozenset((*difference.swapped, *difference.merged))
     arriving = [each for each in blueprint.footprints if each.name in difference.incoming]
     _make_scheme(staging, blueprint.scheme)
     if any(each.name == SKELETON for each in arriving):
@@ -293,7 +290,7 @@ def _stage_change(
         arriving = [each for each in arriving if each.name != SKELETON]
     placing.reporter.report(LinksPlanned(files=sum(each.files for each in arriving)))
     return place(
-        [blueprint.job(each, units=units) for each in arriving],
+        [blueprint.job(each) for each in arriving],
         store=placing.store,
         root=staging,
         mode=placing.mode,

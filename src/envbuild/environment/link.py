@@ -26,8 +26,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from envbuild.environment.placement import Placement
-    from envbuild.environment.footprint import join, unit_of
-from envbuild.environment.workers import Plain
+    from envbuild.environment.workers import Plain
     from envbuild.environment.written import WrittenFile
     from envbuild.events import Reporter
 
@@ -90,7 +89,6 @@ class Job:
     Attributes:
         load: gives the placement and the files to write; called where the work is done.
         files: how many files that is, and `folders` how many folders: for sharing work out.
-        units: place only what lies in these units, `None` for everything.
         tolerated: paths that another distribution places as well, with equal content.
         symlinks: in symlink mode, units that are one link each, and where that leads.
     """
@@ -98,7 +96,6 @@ class Job:
     load: Callable[[], tuple[Placement, tuple[WrittenFile, ...]]]
     files: int
     folders: int
-    units: frozenset[str] | None = None
     tolerated: frozenset[str] = frozenset()
     symlinks: tuple[tuple[str, str], ...] = ()
 
@@ -242,8 +239,7 @@ class _Run:
                 self._folders(placement, job)
                 self._links(placement, job, blobs)
                 for file in written:
-                    if job.units is None or unit_of(file.path, job.units):
-                        self._write(file, job)
+                    self._write(file, job)
                 for unit, target in job.symlinks:
                     os.symlink(target, f"{self.root}/{unit}")
                 progress(job.files)
@@ -268,12 +264,9 @@ class _Run:
         link_group = self._hardlinks if self.mode == "hardlink" else self._others
         for folder, files in placement.links:
             chosen = files
-            if skipped or job.units is not None:
+            if skipped:
                 chosen = tuple(
-                    file
-                    for file in files
-                    if (job.units is None or unit_of(join(folder, file[0]), job.units))
-                    and not unit_of(join(folder, file[0]), skipped)
+                    file for file in files if not unit_of(join(folder, file[0]), skipped)
                 )
                 if not chosen:
                     continue
