@@ -56,8 +56,8 @@ def contains_some_patch(specifiers: str, minor: tuple[int, int]) -> bool:
     if clauses is None:
         return True
     # Between two patch versions that a clause names, no clause changes its mind.
-    named = {numbers[2] for _, numbers, _ in clauses if len(numbers) > 2}
-    patches = {0} | named | {patch + 1 for patch in named}
+    named = {0, *(numbers[2] for _, numbers, _ in clauses if len(numbers) > 2)}
+    patches = named | {patch + 1 for patch in named}
     return any(all(_holds(clause, (*minor, patch)) for clause in clauses) for patch in patches)
 
 
