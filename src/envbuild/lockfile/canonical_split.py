@@ -1,9 +1,10 @@
 """The text of a lock in pieces: its head, and each package by itself.
 
-This is what lets one changed package cost one package. A split is offered only where it is sound: the
-line `[[package]]` cannot stand inside a string when no string spans lines, and in TOML it is nothing
-but a header when it is not inside a string. That each piece is TOML by itself and keeps to its own
-tables is checked when the piece is read; then the text as a whole says the same as its pieces do.
+This is what lets one changed package cost one package. Splitting is a guess by lines. The guess is
+right when every piece is TOML by itself and keeps to its own tables: then no string and no array is
+open where a piece ends, so the line between two pieces is the header that it looks like, and the
+text as a whole says what its pieces say. Reading a piece checks that; nobody may believe the pieces
+of a text of which one cannot be read.
 """
 
 from __future__ import annotations
@@ -16,10 +17,8 @@ if TYPE_CHECKING:
 _HEADER = "[[package]]\n"
 
 
-def split_lock(text: str) -> tuple[str, list[str]] | None:
-    """Return the head and the packages' texts in order, `None` where no sound split is known."""
-    if '"""' in text or "'''" in text or "\r" in text or not text.endswith("\n"):
-        return None
+def split_lock(text: str) -> tuple[str, list[str]]:
+    """Return what may be the head and the packages of a lock, in the order of the text."""
     head, *packages = text.split("\n" + _HEADER)
     return head, packages
 

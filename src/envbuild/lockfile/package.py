@@ -19,10 +19,40 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Registry:
-    """An index: its URL, or the folder of a local one."""
+class Located:
+    """Base of the sources that are one place and nothing more: a URL or a path."""
 
     location: str
+
+
+class Registry(Located):
+    """An index: its URL, or the folder of a local one."""
+
+    __slots__ = ()
+
+
+class Path(Located):
+    """A local archive."""
+
+    __slots__ = ()
+
+
+class Directory(Located):
+    """A local tree, installed as built from it."""
+
+    __slots__ = ()
+
+
+class Editable(Located):
+    """A local tree, installed so that edits take effect."""
+
+    __slots__ = ()
+
+
+class Virtual(Located):
+    """A local tree that has dependencies and is never installed itself."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,50 +82,18 @@ class Url:
     subdirectory: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalSource:
-    """Base of the sources on this machine: where the archive or the tree is."""
-
-    path: str
-
-
-class Path(LocalSource):
-    """A local archive."""
-
-    __slots__ = ()
-
-
-class Directory(LocalSource):
-    """A local tree, installed as built from it."""
-
-    __slots__ = ()
-
-
-class Editable(LocalSource):
-    """A local tree, installed so that edits take effect."""
-
-    __slots__ = ()
-
-
-class Virtual(LocalSource):
-    """A local tree that has dependencies and is never installed itself."""
-
-    __slots__ = ()
-
-
-Tree = Directory | Editable | Virtual
-Source = Registry | Git | Url | Path | Tree
+Source = Registry | Git | Url | Path | Directory | Editable | Virtual
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wheel:
-    """One wheel of a package.
+class Archive:
+    """Base of the files of a package.
 
     Attributes:
         filename: percent escapes decoded.
         url: where it is remote.
         path: where it is in a local index, relative to the index unless absolute. Neither this nor
-            `url` is given where the source is the wheel itself.
+            `url` is given where the source is the archive itself.
         hash: `algorithm:hexadecimal`.
         size: in bytes.
         upload_time: as the index gave it (RFC 3339).
@@ -109,15 +107,16 @@ class Wheel:
     upload_time: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sdist:
-    """The source distribution of a package; fields as in `Wheel`."""
+class Wheel(Archive):
+    """A wheel."""
 
-    url: str | None
-    path: str | None
-    hash: str | None
-    size: int | None
-    upload_time: str | None
+    __slots__ = ()
+
+
+class Sdist(Archive):
+    """A source distribution."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -32,14 +32,17 @@ from envbuild.lockfile.versions import check_specifiers, check_version, is_versi
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Literal
+    from typing import Literal, TypeVar
 
     from envbuild.lockfile.package import DefaultGroups, Source
     from envbuild.lockfile.tables import Faults, Table
 
+    AnyArchive = TypeVar("AnyArchive", Wheel, Sdist)
+
 _HASH_LENGTHS = {"blake2b": 128, "md5": 32, "sha256": 64, "sha384": 96, "sha512": 128}
 _HEXADECIMAL = "0123456789abcdefABCDEF"
-_LOCAL_SOURCES: dict[str, type[Path | Directory | Editable | Virtual]] = {
+_LOCATED: dict[str, type[Registry | Path | Directory | Editable | Virtual]] = {
+    "registry": Registry,
     "path": Path,
     "directory": Directory,
     "editable": Editable,
@@ -108,15 +111,13 @@ def parse_source(table: Table, place: str, faults: Faults) -> Source | None:
     if location is None:
         return None
     match kind:
-        case "registry":
-            return Registry(location=location)
         case "git":
             return _git(location, f"{place}.git", faults)
         case "url":
             subdirectory = get_text(source, "subdirectory", place, faults)
             return Url(url=location, subdirectory=subdirectory or "")
         case _:
-            return _LOCAL_SOURCES[kind](path=location)
+            return _LOCATED[kind](location=location)
 
 
 def parse_markers(table: Table, key: str, place: str, faults: Faults) -> tuple[str, ...]:
@@ -216,30 +217,13 @@ def _sdist(table: Table, source: Source, place: str, faults: Faults) -> Sdist | 
     sdist = get_table(table, "sdist", place, faults)
     if not sdist:
         return None
-    place = f"{place}.sdist"
-    url = get_text(sdist, "url", place, faults)
-    path = get_text(sdist, "path", place, faults)
-    if url is None and path is None and isinstance(source, Registry):
-        faults.add(place, "has neither `url` nor `path`")
-    return Sdist(
-        url=url,
-        path=path,
-        hash=_hash(sdist, source, place, faults),
-        size=get_integer(sdist, "size", place, faults),
-        upload_time=_upload_time(sdist, place, faults),
-    )
+    return _archive(Sdist, sdist, source, f"{place}.sdist", faults)
 
 
 def _wheel(
     table: Table, source: Source, version: str | None, place: str, faults: Faults
 ) -> Wheel | None:
-    url = get_text(table, "url", place, faults)
-    path = get_text(table, "path", place, faults)
-    filename = get_text(table, "filename", place, faults)
     match source:
-        case Registry(location=location) if url is None and (path is None or "://" in location):
-            faults.add(place, "has no `url`" if "://" in location else "has no `url` and no `path`")
-            return None
         case Directory() | Editable() | Virtual():
             faults.add(place, "cannot be: the package is a local tree")
             return None
@@ -247,16 +231,32 @@ def _wheel(
             faults.add(place, "cannot be: the package is a repository")
             return None
         case _:
-            pass
+            wheel = _archive(Wheel, table, source, place, faults)
+    if wheel is not None:
+        _check_wheel_filename(wheel.filename, version, place, faults)
+    return wheel
+
+
+def _archive(
+    kind: type[AnyArchive], table: Table, source: Source, place: str, faults: Faults
+) -> AnyArchive | None:
+    url = get_text(table, "url", place, faults)
+    path = get_text(table, "path", place, faults)
+    if isinstance(source, Registry) and url is None:
+        if "://" in source.location:
+            faults.add(place, "has no `url`")
+            return None
+        if path is None:
+            faults.add(place, "has neither `url` nor `path`")
+            return None
+    filename = get_text(table, "filename", place, faults)
     if url is not None:
         filename = url_filename(url)
     elif path is not None:
         filename = path.rpartition("/")[2]
-    if filename is None:
-        faults.add(place, "has no `url`, `path` or `filename`")
-        return None
-    _check_wheel_filename(filename, version, place, faults)
-    return Wheel(
+    elif filename is None:
+        filename = _source_filename(source)
+    return kind(
         filename=filename,
         url=url,
         path=path,
@@ -264,6 +264,16 @@ def _wheel(
         size=get_integer(table, "size", place, faults),
         upload_time=_upload_time(table, place, faults),
     )
+
+
+def _source_filename(source: Source) -> str:
+    match source:
+        case Url(url=url):
+            return url_filename(url)
+        case Git(path=path):
+            return path.rpartition("/")[2]
+        case _:
+            return source.location.rpartition("/")[2]
 
 
 def url_filename(url: str) -> str:

@@ -172,13 +172,13 @@ def source_key(source: Source) -> SourceKey:
             return "git", f"{plain if ':' in userinfo else url}#{commit}", subdirectory
         case Url(url=url, subdirectory=subdirectory):
             return "url", split_userinfo(url)[0], subdirectory
-        case Path(path=path):
+        case Path(location=path):
             return "path", path, ""
-        case Directory(path=path):
+        case Directory(location=path):
             return "directory", path, ""
-        case Editable(path=path):
+        case Editable(location=path):
             return "editable", path, ""
-        case Virtual(path=path):
+        case Virtual(location=path):
             return "virtual", path, ""
 
 
@@ -196,7 +196,7 @@ def _location(wheel: Wheel, source: Source) -> tuple[str, str]:
         case Registry(location=folder) if wheel.url is None:
             assert wheel.path is not None
             return posixpath.normpath(posixpath.join(folder, wheel.path)), ""
-        case Path(path=path):
+        case Path(location=path):
             return path, ""
         case Url(url=url):
             return url_location(url)

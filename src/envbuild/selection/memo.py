@@ -15,7 +15,7 @@ from envbuild import __version__
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
     from envbuild.digest import Digest
     from envbuild.selection.evaluate import EvaluatedHead, EvaluatedPackage
@@ -60,33 +60,32 @@ class EvaluationMemo:
         payload = marshal.dumps((self._stamp, self._heads, self._packages))
         return blake3(payload).digest() + payload
 
-    def head(self, text: str) -> EvaluatedHead | None:
-        """Return what the head of that text came to, `None` when it was not seen before."""
-        return self._heads.get(_key(text))
+    def head(self, key: bytes) -> EvaluatedHead | None:
+        """Return what the head of that key came to, `None` when it was not seen before."""
+        return self._heads.get(key)
 
-    def packages(self, texts: Sequence[str]) -> list[EvaluatedPackage | None]:
-        """Return what the packages of those texts came to, `None` for each not seen before."""
-        return [self._packages.get(_key(text)) for text in texts]
+    def package(self, key: bytes) -> EvaluatedPackage | None:
+        """Return what the package of that key came to, `None` when it was not seen before."""
+        return self._packages.get(key)
 
     def replace(
-        self, head: tuple[str, EvaluatedHead], packages: Iterable[tuple[str, EvaluatedPackage]]
+        self, head: tuple[bytes, EvaluatedHead], packages: Iterable[tuple[bytes, EvaluatedPackage]]
     ) -> None:
-        """Forget everything but these texts and what they came to.
+        """Forget everything but these.
 
         A package whose wheel is behind a password is not remembered: secrets stay where they are.
         """
         before = self._heads.keys() | self._packages.keys()
-        self._heads = {_key(head[0]): head[1]}
-        self._packages = {
-            _key(text): package for text, package in packages if not _has_secret(package)
-        }
+        self._heads = dict((head,))
+        self._packages = {key: package for key, package in packages if not _has_secret(package)}
         self.changed |= not before >= self._heads.keys() | self._packages.keys()
+
+
+def key_of(text: str) -> bytes:
+    """Return what the head or the package of that text is remembered under."""
+    return blake3(text.encode()).digest()
 
 
 def _has_secret(package: EvaluatedPackage) -> bool:
     choice = package[11]
     return choice is not None and len(choice) == 5 and bool(choice[2])
-
-
-def _key(text: str) -> bytes:
-    return blake3(text.encode()).digest()

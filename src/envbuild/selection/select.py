@@ -5,6 +5,7 @@ from __future__ import annotations
 from envbuild.errors import SelectionError, raise_all
 from envbuild.lockfile.canonical_split import read_head, read_package, split_lock
 from envbuild.selection.graph import Graph
+from envbuild.selection.memo import key_of
 from envbuild.selection.model import Artifact, SelectedPackage, Selection, SkippedPackage
 from envbuild.selection.walk import walk
 from envbuild.selection.wanted import Wanted
@@ -105,12 +106,11 @@ def _evaluate_pieces(
     text: str, target: Target, memo: EvaluationMemo
 ) -> tuple[EvaluatedHead, Graph] | None:
     """Evaluate a lock piece by piece, `None` where only the whole text can tell what it says."""
-    pieces = split_lock(text)
-    if pieces is None:
-        return None
-    head_text, package_texts = pieces
-    head = memo.head(head_text)
-    packages = memo.packages(package_texts)
+    head_text, texts = split_lock(text)
+    head_key = key_of(head_text)
+    keys = [key_of(piece) for piece in texts]
+    head = memo.head(head_key)
+    packages = [memo.package(key) for key in keys]
     if head is None or None in packages:
         from envbuild.selection.evaluate import Evaluator
 
@@ -120,9 +120,9 @@ def _evaluate_pieces(
             if lock is None:
                 return None
             head = evaluator.head(lock)
-        for index, evaluated in enumerate(packages):
-            if evaluated is None:
-                package = read_package(package_texts[index])
+        for index, known in enumerate(packages):
+            if known is None:
+                package = read_package(texts[index])
                 if package is None:
                     return None
                 packages[index] = evaluator.package(package)
@@ -130,7 +130,7 @@ def _evaluate_pieces(
     graph = Graph(whole)
     if not graph.is_whole():
         return None
-    memo.replace((head_text, head), zip(package_texts, whole, strict=True))
+    memo.replace((head_key, head), zip(keys, whole, strict=True))
     return head, graph
 
 
