@@ -1,9 +1,9 @@
 """Canonical JSON: the one encoding of everything that is hashed.
 
-The form is RFC 8785 restricted to what the formats of `store_layout/` need: objects with their keys
-in code-point order, arrays, strings, integers below 2**53, `true`, `false` and `null`; no floats; no
-white space; UTF-8, with only the escapes that JSON demands. Equal values have equal bytes, so the
-digest of the bytes is the digest of the value.
+The form is a subset of RFC 8785, specified in `store_layout/v1/canonical-json.md`: objects with
+ASCII keys in their order, arrays, strings, integers between -(2**53 - 1) and 2**53 - 1, `true`,
+`false` and `null`; no floats; no white space; UTF-8, with only the escapes that JSON demands. Equal
+values have equal bytes, so the digest of the bytes is the digest of the value.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
     Json = None | bool | int | str | Sequence["Json"] | Mapping[str, "Json"]
 
-_LARGEST_INTEGER = 2**53 - 1
+LARGEST_INTEGER = 2**53 - 1
+DEEPEST = 64
+"""How many arrays and objects may lie in one another."""
 
 
 class NotCanonical(StoreError):
@@ -30,12 +32,11 @@ class NotCanonical(StoreError):
 
 
 def encode(value: Json) -> bytes:
-    """Return the canonical bytes of `value`; a float or an over-long integer is our own mistake."""
-    import json
-
-    _check(value)
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode("utf-8")
+    """Return the canonical bytes of `value`; one that has no canonical form is our own mistake."""
+    fault = _fault(value, 0)
+    if fault:
+        raise AssertionError(fault)
+    return _spell(value)
 
 
 def decode(data: bytes, *, what: str) -> Json:
@@ -51,14 +52,13 @@ def decode(data: bytes, *, what: str) -> Json:
     import json
 
     try:
-        value: Json = json.loads(data)
-    except ValueError as error:
+        value: Json = json.loads(data.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise NotCanonical(what, str(error)) from error
-    try:
-        same = encode(value) == data
-    except (AssertionError, RecursionError, UnicodeEncodeError) as error:
-        raise NotCanonical(what, "it holds a value that has no canonical form") from error
-    if not same:
+    fault = _fault(value, 0)
+    if fault:
+        raise NotCanonical(what, fault)
+    if _spell(value) != data:
         raise NotCanonical(what, "its value is spelled otherwise")
     return value
 
@@ -68,18 +68,49 @@ def digest(value: Json) -> Digest:
     return digest_of(encode(value))
 
 
-def _check(value: Json) -> None:
+def is_text(value: str) -> bool:
+    """Tell whether `value` is Unicode text: names read from a disk may hold lone surrogates."""
+    if value.isascii():
+        return True
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _spell(value: Json) -> bytes:
+    import json
+
+    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return text.encode("utf-8")
+
+
+def _fault(value: Json, depth: int) -> str | None:
+    """Return why `value` has no canonical form, `None` where it has one."""
     match value:
-        case None | bool() | str():
-            pass
+        case None | bool():
+            return None
+        case str():
+            return None if is_text(value) else "a string is not Unicode text"
         case int():
-            assert -_LARGEST_INTEGER <= value <= _LARGEST_INTEGER
+            in_range = -LARGEST_INTEGER <= value <= LARGEST_INTEGER
+            return None if in_range else "an integer is too large"
+        case dict() | list() | tuple() if depth == DEEPEST:
+            return f"arrays and objects lie more than {DEEPEST} deep"
         case dict():
             for key, item in value.items():
-                assert isinstance(key, str)
-                _check(item)
+                if not isinstance(key, str) or not key.isascii():
+                    return "a key is not ASCII text"
+                fault = _fault(item, depth + 1)
+                if fault:
+                    return fault
+            return None
         case list() | tuple():
             for item in value:
-                _check(item)
+                fault = _fault(item, depth + 1)
+                if fault:
+                    return fault
+            return None
         case _:
-            raise AssertionError(f"{type(value).__name__} has no canonical form")
+            return f"it holds a {type(value).__name__}"
