@@ -6,7 +6,7 @@ The normative text is `store_layout/v1/layout.md`. Paths are relative to the sto
 
 from __future__ import annotations
 
-from envbuild.digest import Digest, is_digest
+from envbuild.digest import Digest, digest_of, is_digest
 
 FORMAT = "envbuild-store"
 VERSION = 1
@@ -17,9 +17,11 @@ TREES = "trees"
 DERIVATIONS = "derivations"
 REALISATIONS = "realisations"
 MANIFESTS = "manifests"
+ROOTS = "roots"
 ENVIRONMENT_ROOTS = "roots/environments"
 NAMED_ROOTS = "roots/named"
 RUNNING = "running"
+LOCKS = "locks"
 WORK_LOCKS = "locks/work"
 STORE_LOCK = "locks/store"
 STAGING = "staging"
@@ -35,11 +37,11 @@ FOLDERS = (
     DERIVATIONS,
     REALISATIONS,
     MANIFESTS,
-    "roots",
+    ROOTS,
     ENVIRONMENT_ROOTS,
     NAMED_ROOTS,
     RUNNING,
-    "locks",
+    LOCKS,
     WORK_LOCKS,
     STAGING,
     PARTIAL,
@@ -48,7 +50,10 @@ FOLDERS = (
     VIEWS,
     CACHE,
 )
-"""Folders of an empty store, parents first; `shards()` below `blobs` come on top."""
+"""Folders of an empty store, parents first. Those that spread names out are made when needed."""
+
+STAGING_OWNER = "owner"
+"""In each folder below `staging`: a lock that its owner holds for as long as it lives."""
 
 EXECUTABLE_SUFFIX = ".x"
 FILE_MODE = 0o444
@@ -60,10 +65,12 @@ TIMESTAMP = 315_619_200
 Zip archives hold nothing before 1980, and 1 January would fall into 1979 west of Greenwich.
 """
 
+LONGEST_ROOT_NAME = 100
 
-def shards() -> tuple[str, ...]:
-    """Return the 256 folders that blobs are spread over."""
-    return tuple(f"{BLOBS}/{number:02x}" for number in range(256))
+
+def format_bytes() -> bytes:
+    """Return what the format file of a store holds, to the byte."""
+    return b'{"format":"%s","version":%d}\n' % (FORMAT.encode(), VERSION)
 
 
 def blob(digest: Digest, *, executable: bool) -> str:
@@ -74,13 +81,9 @@ def blob(digest: Digest, *, executable: bool) -> str:
 
 def parse_blob(path: str) -> tuple[Digest, bool] | None:
     """Return digest and executability of the blob at `path`, `None` where that names no blob."""
-    folder, _, rest = path.rpartition("/")
-    top, _, shard = folder.rpartition("/")
-    executable = rest.endswith(EXECUTABLE_SUFFIX)
-    digest = shard + rest.removesuffix(EXECUTABLE_SUFFIX)
-    if top == BLOBS and len(shard) == 2 and is_digest(digest):
-        return Digest(digest), executable
-    return None
+    executable = path.endswith(EXECUTABLE_SUFFIX)
+    digest = _spread_digest(BLOBS, path.removesuffix(EXECUTABLE_SUFFIX))
+    return None if digest is None else (digest, executable)
 
 
 def record(kind: str, digest: Digest) -> str:
@@ -90,12 +93,10 @@ def record(kind: str, digest: Digest) -> str:
 
 def parse_record(path: str) -> Digest | None:
     """Return the digest that the record at `path` must have, `None` where that names none."""
-    parts = path.split("/")
-    if len(parts) == 3 and len(parts[1]) == 2 and parts[2].endswith(".json"):
-        digest = parts[1] + parts[2].removesuffix(".json")
-        if is_digest(digest):
-            return Digest(digest)
-    return None
+    kind = path.partition("/")[0]
+    if kind not in {TREES, DERIVATIONS, MANIFESTS} or not path.endswith(".json"):
+        return None
+    return _spread_digest(kind, path.removesuffix(".json"))
 
 
 def realisations(resolved_key: Digest) -> str:
@@ -108,9 +109,38 @@ def realisation(resolved_key: Digest, output: str) -> str:
     return f"{realisations(resolved_key)}/{output}.json"
 
 
+def parse_realisation(path: str) -> tuple[Digest, str] | None:
+    """Return resolved key and output of the realisation at `path`, `None` where that names none."""
+    folder, _, name = path.rpartition("/")
+    key = _spread_digest(REALISATIONS, folder)
+    output = name.removesuffix(".json")
+    if key is None or output == name or not is_digest(output):
+        return None
+    return key, output
+
+
 def environment_root(path_digest: Digest) -> str:
     """Return the path of an environment's root; named by the digest of the environment's path."""
     return f"{ENVIRONMENT_ROOTS}/{path_digest}.json"
+
+
+def environment_root_of(path: str) -> str:
+    """Return the path of the root of the environment in the folder `path`, which is absolute."""
+    return environment_root(digest_of(path.encode("utf-8")))
+
+
+def named_root(name: str) -> str:
+    """Return the path of the root that people call `name`."""
+    assert is_root_name(name)
+    return f"{NAMED_ROOTS}/{name}.json"
+
+
+def is_root_name(text: str) -> bool:
+    """Tell whether a root may be called `text`: ASCII letters, digits and, inside, `.`, `_`, `-`."""
+    if not 0 < len(text) <= LONGEST_ROOT_NAME or not text.isascii():
+        return False
+    ends_well = text[0].isalnum() and text[-1].isalnum()
+    return ends_well and all(char.isalnum() or char in "._-" for char in text)
 
 
 def work_lock(resolved_key: Digest) -> str:
@@ -121,3 +151,12 @@ def work_lock(resolved_key: Digest) -> str:
 def view(tree: Digest) -> str:
     """Return the folder in which a tree is laid out for symbolic links to point to."""
     return f"{VIEWS}/{tree}"
+
+
+def _spread_digest(folder: str, path: str) -> Digest | None:
+    """Return the digest that `path` spells as `<folder>/<2 digits>/<62 digits>`."""
+    parts = path.split("/")
+    if len(parts) != 3 or parts[0] != folder or len(parts[1]) != 2:
+        return None
+    digest = parts[1] + parts[2]
+    return Digest(digest) if is_digest(digest) else None

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from envbuild import canonical
 from envbuild.digest import Digest, is_digest
 from envbuild.errors import StoreError
+from envbuild.store import layout
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +22,13 @@ VERSION = 1
 
 
 class InvalidRecord(StoreError):
-    """A record that breaks a rule of its format."""
+    """A record that breaks a rule of its format.
+
+    Attributes:
+        what: the kind of record.
+        place: the field, such as `output.digest`; `document` for the record as a whole.
+        reason: the rule that is broken.
+    """
 
     def __init__(self, what: str, place: str, reason: str) -> None:
         super().__init__(f"invalid {what}: {place}: {reason}")
@@ -73,6 +80,11 @@ class Realisation:
             case ArchiveOutput(sha256=sha256):
                 return sha256
 
+    @property
+    def location(self) -> str:
+        """Where the record lies in a store."""
+        return layout.realisation(self.resolved_key, self.output_name)
+
     def encode(self) -> bytes:
         """Return the canonical bytes."""
         match self.output:
@@ -104,6 +116,11 @@ class EnvironmentRoot:
     path: str
     manifest: Digest
 
+    @property
+    def location(self) -> str:
+        """Where the record lies in a store."""
+        return layout.environment_root_of(self.path)
+
     def encode(self) -> bytes:
         """Return the canonical bytes."""
         return canonical.encode(
@@ -117,6 +134,39 @@ class EnvironmentRoot:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedRoot:
+    """What somebody wants kept under a name, whether or not an environment is made of it.
+
+    Attributes:
+        name: as `layout.is_root_name` allows it.
+        manifest: the environment digest; the store holds the manifest under that name.
+    """
+
+    name: str
+    manifest: Digest
+
+    @property
+    def location(self) -> str:
+        """Where the record lies in a store."""
+        return layout.named_root(self.name)
+
+    def encode(self) -> bytes:
+        """Return the canonical bytes."""
+        return canonical.encode(
+            {
+                "format": ROOT_FORMAT,
+                "kind": "named",
+                "manifest": self.manifest,
+                "name": self.name,
+                "version": VERSION,
+            }
+        )
+
+
+Root = EnvironmentRoot | NamedRoot
+
+
 def decode_realisation(data: bytes) -> Realisation:
     """Return the realisation whose canonical form is `data`.
 
@@ -125,41 +175,62 @@ def decode_realisation(data: bytes) -> Realisation:
         NotCanonical: the bytes are another spelling of their value.
     """
     what = "realisation"
-    keys = {"format", "name", "notes", "output", "resolved_key", "version"}
-    document = _document(data, what, REALISATION_FORMAT, keys)
-    name, notes, key = document["name"], document["notes"], document["resolved_key"]
-    if not isinstance(name, str):
-        raise InvalidRecord(what, "name", "it is not a string")
-    if not isinstance(notes, list) or not all(isinstance(note, str) for note in notes):
-        raise InvalidRecord(what, "notes", "it is not a list of strings")
+    document = _document(data, what, REALISATION_FORMAT)
+    _check_keys(document, what, {"format", "name", "notes", "output", "resolved_key", "version"})
+    name, notes = document["name"], document["notes"]
+    if not isinstance(name, str) or not name:
+        raise InvalidRecord(what, "name", "it is not a string with something in it")
+    if not isinstance(notes, list):
+        raise InvalidRecord(what, "notes", "it is not a list")
+    for number, note in enumerate(notes):
+        if not isinstance(note, str):
+            raise InvalidRecord(what, f"notes[{number}]", "it is not a string")
     return Realisation(
-        resolved_key=_digest(key, what, "resolved_key"),
+        resolved_key=_digest(document["resolved_key"], what, "resolved_key"),
         output=_output(document["output"]),
         name=name,
         notes=tuple(str(note) for note in notes),
     )
 
 
-def decode_environment_root(data: bytes) -> EnvironmentRoot:
+def decode_root(data: bytes) -> Root:
     """Return the root whose canonical form is `data`; raises as `decode_realisation` does."""
     what = "root"
-    keys = {"format", "kind", "manifest", "path", "version"}
-    document = _document(data, what, ROOT_FORMAT, keys)
-    path = document["path"]
-    if document["kind"] != "environment":
-        raise InvalidRecord(what, "kind", "it is not `environment`")
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise InvalidRecord(what, "path", "it is not an absolute path")
-    return EnvironmentRoot(path=path, manifest=_digest(document["manifest"], what, "manifest"))
+    document = _document(data, what, ROOT_FORMAT)
+    match document.get("kind"):
+        case "environment":
+            _check_keys(document, what, {"format", "kind", "manifest", "path", "version"})
+            path = document["path"]
+            if not isinstance(path, str) or not path.startswith("/") or "\0" in path:
+                raise InvalidRecord(what, "path", "it is not an absolute path")
+            manifest = _digest(document["manifest"], what, "manifest")
+            return EnvironmentRoot(path=path, manifest=manifest)
+        case "named":
+            _check_keys(document, what, {"format", "kind", "manifest", "name", "version"})
+            name = document["name"]
+            if not isinstance(name, str) or not layout.is_root_name(name):
+                raise InvalidRecord(what, "name", "a root may not be called that")
+            manifest = _digest(document["manifest"], what, "manifest")
+            return NamedRoot(name=name, manifest=manifest)
+        case kind:
+            raise InvalidRecord(what, "kind", f"{kind!r} is not a kind")
 
 
-def _document(data: bytes, what: str, form: str, keys: set[str]) -> dict[str, Json]:
+def _document(data: bytes, what: str, form: str) -> dict[str, Json]:
     document = canonical.decode(data, what=what)
-    if not isinstance(document, dict) or document.keys() != keys:
-        raise InvalidRecord(what, "document", f"its keys are not {', '.join(sorted(keys))}")
-    if document["format"] != form or document["version"] != VERSION:
-        raise InvalidRecord(what, "document", f"it is not `{form}` version {VERSION}")
+    if not isinstance(document, dict):
+        raise InvalidRecord(what, "document", "it is not an object")
+    if document.get("format") != form:
+        raise InvalidRecord(what, "format", f"it is not `{form}`")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise InvalidRecord(what, "version", f"it is not {VERSION}, the only one known here")
     return document
+
+
+def _check_keys(document: dict[str, Json], what: str, keys: set[str]) -> None:
+    if document.keys() != keys:
+        raise InvalidRecord(what, "document", f"its keys are not {', '.join(sorted(keys))}")
 
 
 def _digest(value: Json, what: str, place: str) -> Digest:
@@ -169,11 +240,14 @@ def _digest(value: Json, what: str, place: str) -> Digest:
 
 
 def _output(value: Json) -> Output:
+    what = "realisation"
     match value:
-        case {"kind": "tree", "digest": str() as digest, **rest} if not rest:
-            return TreeOutput(digest=_digest(digest, "realisation", "output.digest"))
-        case {"kind": "archive", "sha256": str() as sha256, "size": int() as size, **rest} if (
-            not rest and is_digest(sha256) and size >= 0
-        ):
+        case {"kind": "tree", "digest": digest, **rest} if not rest:
+            return TreeOutput(digest=_digest(digest, what, "output.digest"))
+        case {"kind": "archive", "sha256": sha256, "size": size, **rest} if not rest:
+            if not isinstance(sha256, str) or not is_digest(sha256):
+                raise InvalidRecord(what, "output.sha256", "it is not a SHA-256")
+            if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+                raise InvalidRecord(what, "output.size", "it is not a size")
             return ArchiveOutput(sha256=sha256, size=size)
-    raise InvalidRecord("realisation", "output", "it is neither a tree nor an archive")
+    raise InvalidRecord(what, "output", "it is neither a tree nor an archive")

@@ -24,9 +24,16 @@ if TYPE_CHECKING:
 FORMAT = "envbuild-tree"
 VERSION = 1
 
+_OUTSIDE = "it is not a relative path that stays inside the tree"
+
 
 class InvalidTree(StoreError):
-    """A tree record that breaks a rule of its format; `place` is where, such as `entries[3].path`."""
+    """A tree that breaks a rule of its format.
+
+    Attributes:
+        place: the field, such as `entries[3].path`; `document` for the record as a whole.
+        reason: the rule that is broken.
+    """
 
     def __init__(self, place: str, reason: str) -> None:
         super().__init__(f"invalid tree: {place}: {reason}")
@@ -44,7 +51,8 @@ class Entry:
         digest: BLAKE3 of the content; `None` for a symbolic link.
         sha256: SHA-256 of the content, hexadecimal; `None` for a symbolic link.
         size: in bytes; `None` for a symbolic link.
-        target: what a symbolic link says, relative and inside the tree; else `None`.
+        target: what a symbolic link says: a relative path that stays inside the tree and has `..`
+            only in front; else `None`.
     """
 
     path: str
@@ -77,10 +85,14 @@ class Tree:
         """Return the tree of `entries` in any order.
 
         Raises:
-            InvalidTree: a path is not allowed, stands twice, or lies below a file.
+            InvalidTree: a path is not allowed, stands twice, or lies below a file; or a symbolic
+                link may lead outside. Places count the entries in their order.
         """
         ordered = tuple(sorted(entries, key=lambda entry: entry.path))
         _check_paths(ordered)
+        for number, entry in enumerate(ordered):
+            if entry.kind == "symlink" and not stays_inside(entry.path, entry.target or ""):
+                raise InvalidTree(f"entries[{number}].target", _OUTSIDE)
         return Tree(entries=ordered)
 
     @property
@@ -112,10 +124,15 @@ def decode_tree(data: bytes) -> Tree:
         NotCanonical: the bytes are another spelling of their value.
     """
     document = canonical.decode(data, what="tree")
-    if not isinstance(document, dict) or document.keys() != {"entries", "format", "version"}:
+    if not isinstance(document, dict):
+        raise InvalidTree("document", "it is not an object")
+    if document.get("format") != FORMAT:
+        raise InvalidTree("format", f"it is not `{FORMAT}`")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise InvalidTree("version", f"it is not {VERSION}, the only one known here")
+    if document.keys() != {"entries", "format", "version"}:
         raise InvalidTree("document", "its keys are not `entries`, `format` and `version`")
-    if document["format"] != FORMAT or document["version"] != VERSION:
-        raise InvalidTree("document", f"it is not `{FORMAT}` version {VERSION}")
     rows = document["entries"]
     if not isinstance(rows, list):
         raise InvalidTree("entries", "it is not a list")
@@ -138,11 +155,24 @@ def fault_of_path(path: str) -> str | None:
     for name in path.split("/"):
         if name in {"", ".", ".."}:
             return f"it holds the name {name!r}"
-    try:
-        path.encode("utf-8")
-    except UnicodeEncodeError:
-        return "it is not Unicode text"
-    return None
+    return None if canonical.is_text(path) else "it is not Unicode text"
+
+
+def stays_inside(path: str, target: str) -> bool:
+    """Tell whether a symbolic link at `path` that says `target` can only lead into its tree.
+
+    `..` may stand in front alone: the folders above an entry are real ones, so such steps lead
+    where they seem to; after a name, `..` would leave whatever folder a link of that name leads to.
+    """
+    if not target or target.startswith("/") or "\\" in target or "\0" in target:
+        return False
+    if not canonical.is_text(target):
+        return False
+    names = [name for name in target.split("/") if name not in {"", "."}]
+    steps_up = 0
+    while steps_up < len(names) and names[steps_up] == "..":
+        steps_up += 1
+    return steps_up <= path.count("/") and ".." not in names[steps_up:]
 
 
 def _check_paths(entries: tuple[Entry, ...]) -> None:
@@ -191,24 +221,10 @@ def _entry(row: Json, place: str) -> Entry:
                 raise InvalidTree(f"{place}.target", "only a symbolic link has one")
             return Entry(path=path, kind=kind, digest=Digest(digest), sha256=sha256, size=size)
         case "symlink":
-            if not isinstance(target, str) or not _stays_inside(path, target):
-                raise InvalidTree(f"{place}.target", "it is not a relative path inside the tree")
+            if not isinstance(target, str) or not stays_inside(path, target):
+                raise InvalidTree(f"{place}.target", _OUTSIDE)
             if (digest, sha256, size) != (None, None, None):
                 raise InvalidTree(place, "a symbolic link has no content of its own")
             return Entry(path=path, kind=kind, digest=None, sha256=None, size=None, target=target)
         case _:
             raise InvalidTree(f"{place}.kind", f"{kind!r} is not a kind")
-
-
-def _stays_inside(path: str, target: str) -> bool:
-    if not target or target.startswith("/") or "\\" in target or "\0" in target:
-        return False
-    depth = path.count("/")
-    for name in target.split("/"):
-        if name == "..":
-            depth -= 1
-        elif name not in {"", "."}:
-            depth += 1
-        if depth < 0:
-            return False
-    return True
