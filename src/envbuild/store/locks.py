@@ -1,7 +1,7 @@
 """Mutual exclusion between processes: `flock` on files of the store.
 
-A lock dies with its holder, however that ends. The file of a mutex says who holds it, so that
-whoever waits can say for whom. `store_layout/v1/locks.md` says which lock guards what and in which
+A lock dies with its holder, however that ends. The file says who holds it alone, so that whoever
+waits can say for whom. `store_layout/v1/locks.md` says which lock guards what and in which
 order locks are taken.
 """
 
@@ -110,13 +110,13 @@ def wait_for_mutex(path: str) -> Lock:
 
 
 def is_held(path: str) -> bool:
-    """Tell whether somebody alive holds the file at `path`, exclusively or shared."""
+    """Tell whether somebody alive holds the file at `path` alone."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return True
     finally:
@@ -125,7 +125,7 @@ def is_held(path: str) -> bool:
 
 
 def holder(path: str) -> str | None:
-    """Return what the holder of a mutex wrote about itself, where that can be read."""
+    """Return what the holder of a lock wrote about itself, where that can be read."""
     try:
         with open(path, "rb") as file:
             return file.read(_LONGEST_HOLDER).decode("utf-8", "replace").strip() or None
@@ -149,6 +149,8 @@ def _lock(path: str, operation: int) -> Lock:
         if isinstance(error, OSError):
             raise LockFailed(path, error) from error
         raise
+    if operation == fcntl.LOCK_EX:
+        _sign(descriptor)
     return Lock(descriptor, path, vanishes=False)
 
 
@@ -170,7 +172,12 @@ def _mutex(path: str, operation: int) -> Lock:
 
 def _open(path: str) -> int:
     try:
-        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        except FileNotFoundError:
+            # Some tools that carry a store elsewhere leave empty folders behind.
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
     except OSError as error:
         # A file of somebody else's, which this process may only read, can be locked as well.
         try:
