@@ -1,31 +1,39 @@
 """A store on this machine: opening it, asking what it holds, reading its records.
 
 What is written goes through `envbuild.store.publish`. Records are believed only where their digest
-agrees with their name (trees, derivations, manifests) or their form is whole (realisations, roots):
-a file cut short by a power failure is as good as absent, and is never taken for something else.
+agrees with their name (trees, derivations, manifests) or their form is whole and what they say
+agrees with their name (realisations, roots): a file cut short by a power failure is as good as
+absent, and is never taken for something else.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
 from envbuild.digest import Digest, digest_of
 from envbuild.errors import StoreError
 from envbuild.store import layout, locks
+from envbuild.store.descriptors import write_all
 from envbuild.store.records import (
     EnvironmentRoot,
     Realisation,
-    decode_environment_root,
+    TreeOutput,
     decode_realisation,
+    decode_root,
 )
 from envbuild.store.tree import Tree, decode_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from types import TracebackType
+    from typing import Self
 
 
 _DRAFT = f"{layout.FORMAT_FILE}."
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 class NotAStore(StoreError):
@@ -37,6 +45,7 @@ class NotAStore(StoreError):
             hint="name an empty or new folder with `--store` or `ENVBUILD_STORE`",
         )
         self.path = path
+        self.reason = reason
 
 
 class UnsupportedStore(StoreError):
@@ -56,13 +65,18 @@ class StoreUnusable(StoreError):
 
     def __init__(self, path: str, action: str, error: OSError) -> None:
         reason = error.strerror or str(error)
-        super().__init__(f"cannot {action} the store `{path}`: {reason}")
+        super().__init__(
+            f"cannot {action} the store `{path}`: {reason}",
+            hint="free space there, and run the same again" if error.errno in _FULL else None,
+        )
         self.path = path
         self.errno = error.errno
 
 
 class Store:
     """An open store. Cheap to make; many processes may have the same one open.
+
+    A context manager that closes it.
 
     Attributes:
         path: absolute path of the store's folder.
@@ -83,18 +97,15 @@ class Store:
         Raises:
             NotAStore: the folder holds something else.
             UnsupportedStore: the format is not ours.
-            StoreUnusable: the operating system refuses.
+            LockFailed, StoreUnusable: the operating system refuses.
         """
         path = os.path.abspath(path)
         try:
-            found = _format_of(path)
-            if found is None:
+            if not _is_store(path):
                 _create(path)
-            elif found != (layout.FORMAT, layout.VERSION):
-                raise UnsupportedStore(path, found)
-            return Store(path, _lock_for_use(path))
         except OSError as error:
             raise StoreUnusable(path, "open", error) from error
+        return Store(path, _lock_for_use(f"{path}/{layout.STORE_LOCK}"))
 
     def close(self) -> None:
         """Give the shared lock up."""
@@ -102,44 +113,81 @@ class Store:
             self._users_lock.release()
             self._users_lock = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
     def absolute(self, relative: str) -> str:
         """Return the absolute path of something that `envbuild.store.layout` names."""
         return f"{self.path}/{relative}"
 
     def has_tree(self, digest: Digest) -> bool:
         """Tell whether the record of a tree is there; its blobs are, since they came first."""
-        return os.path.exists(self.absolute(layout.record(layout.TREES, digest)))
+        return self._has(layout.record(layout.TREES, digest))
 
     def read_tree(self, digest: Digest) -> Tree | None:
-        """Return the tree named `digest`, `None` where the store has none that can be believed."""
+        """Return the tree named `digest`, `None` where the store has none that can be believed.
+
+        Raises:
+            InvalidTree, NotCanonical: the record is what its name says, and no tree.
+            StoreUnusable: the operating system refuses.
+        """
         data = self.read_record(layout.TREES, digest)
         return None if data is None else decode_tree(data)
 
     def read_record(self, kind: str, digest: Digest) -> bytes | None:
-        """Return the bytes named `digest` in the folder `kind`, `None` where absent or damaged."""
-        data = self._read(layout.record(kind, digest))
+        """Return the bytes named `digest` in the folder `kind`, `None` where absent or damaged.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
+        data = self.read(layout.record(kind, digest))
         return data if data is not None and digest_of(data) == digest else None
 
     def realisations(self, resolved_key: Digest) -> tuple[Realisation, ...]:
         """Return what is known to have come of a resolved key, in the order of the outputs' names.
 
-        More than one means that the work is not reproducible. Records that cannot be believed are
-        left out.
+        More than one means that the work is not reproducible. Records that cannot be believed, or
+        whose tree is gone, are left out.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
         """
         folder = layout.realisations(resolved_key)
         try:
             names = sorted(os.listdir(self.absolute(folder)))
         except (FileNotFoundError, NotADirectoryError):
             return ()
-        found = []
-        for name in names:
-            realisation = self._realisation(f"{folder}/{name}")
-            if realisation is not None and realisation.resolved_key == resolved_key:
-                found.append(realisation)
-        return tuple(found)
+        except OSError as error:
+            raise StoreUnusable(self.path, f"read `{folder}` of", error) from error
+        found = (self._realisation(f"{folder}/{name}") for name in names)
+        return tuple(realisation for realisation in found if realisation is not None)
+
+    def forget(self, resolved_key: Digest) -> None:
+        """Remove what is known to have come of a resolved key, so that it is found out anew.
+
+        Nothing refers to a realisation, so this needs no lock.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
+        for path in self.walk(layout.realisations(resolved_key)):
+            try:
+                os.unlink(self.absolute(path))
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise StoreUnusable(self.path, f"remove `{path}` from", error) from error
 
     def all_realisations(self) -> Iterator[Realisation]:
-        """Yield every realisation that can be believed, in the order of their paths."""
+        """Yield every realisation that `realisations` would give, in the order of their paths."""
         for path in self.walk(layout.REALISATIONS):
             realisation = self._realisation(path)
             if realisation is not None:
@@ -148,110 +196,165 @@ class Store:
     def environment_roots(self) -> Iterator[EnvironmentRoot]:
         """Yield the environments that have registered themselves, in the order of their records."""
         for path in self.walk(layout.ENVIRONMENT_ROOTS):
-            data = self._read(path)
-            if data is not None:
-                try:
-                    yield decode_environment_root(data)
-                except StoreError:
-                    continue
+            data = self.read(path)
+            if data is None:
+                continue
+            try:
+                root = decode_root(data)
+            except StoreError:
+                continue
+            if isinstance(root, EnvironmentRoot) and root.location == path:
+                yield root
 
     def walk(self, folder: str) -> Iterator[str]:
-        """Yield the paths of all files below `folder`, sorted, relative to the store."""
+        """Yield the paths of all files below `folder`, sorted, relative to the store.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
         try:
             with os.scandir(self.absolute(folder)) as scan:
                 found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in scan)
         except FileNotFoundError:
             return
+        except OSError as error:
+            raise StoreUnusable(self.path, f"read `{folder}` of", error) from error
         for name, is_folder in found:
             if is_folder:
                 yield from self.walk(f"{folder}/{name}")
             else:
                 yield f"{folder}/{name}"
 
-    def quarantine(self, relative: str) -> None:
-        """Take a damaged file out of use, keeping it to be looked at."""
-        name = relative.replace("/", "-")
+    def read(self, relative: str) -> bytes | None:
+        """Return what the file at `relative` holds, `None` where there is none.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
         try:
-            os.replace(self.absolute(relative), self.absolute(f"{layout.QUARANTINE}/{name}"))
+            with open(self.absolute(relative), "rb") as file:
+                return file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise StoreUnusable(self.path, f"read `{relative}` of", error) from error
+
+    def quarantine(self, relative: str) -> None:
+        """Take a damaged file out of use, keeping it to be looked at.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
+        aside = f"{layout.QUARANTINE}/{relative.replace('/', '-')}-{os.urandom(4).hex()}"
+        try:
+            os.rename(self.absolute(relative), self.absolute(aside))
         except FileNotFoundError:
             pass
         except OSError as error:
             raise StoreUnusable(self.path, f"take `{relative}` out of", error) from error
 
+    def _has(self, relative: str) -> bool:
+        try:
+            os.stat(self.absolute(relative))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise StoreUnusable(self.path, f"read `{relative}` of", error) from error
+        return True
+
     def _realisation(self, path: str) -> Realisation | None:
-        data = self._read(path)
+        data = self.read(path)
         if data is None:
             return None
         try:
-            return decode_realisation(data)
+            realisation = decode_realisation(data)
         except StoreError:
             return None
-
-    def _read(self, relative: str) -> bytes | None:
-        try:
-            with open(self.absolute(relative), "rb") as file:
-                return file.read()
-        except FileNotFoundError:
+        if realisation.location != path:
             return None
-        except OSError as error:
-            raise StoreUnusable(self.path, f"read `{relative}` of", error) from error
+        match realisation.output:
+            case TreeOutput(digest=tree) if not self.has_tree(tree):
+                return None
+        return realisation
 
 
-def _format_of(path: str) -> tuple[object, object] | None:
-    """Return format and version of the store at `path`, `None` where a new one may be made."""
+def _is_store(path: str) -> bool:
+    """Tell whether there is a store at `path`; `False` where one may be made."""
     try:
         with open(f"{path}/{layout.FORMAT_FILE}", "rb") as file:
             data = file.read()
     except FileNotFoundError:
-        try:
-            names = set(os.listdir(path))
-        except FileNotFoundError:
-            return None
-        except NotADirectoryError as error:
-            raise NotAStore(path, "it is a file") from error
-        # Folders of ours without the format file: somebody was interrupted while making it.
-        ours = {folder.partition("/")[0] for folder in layout.FOLDERS}
-        if all(name in ours or name.startswith(_DRAFT) for name in names):
-            return None
-        raise NotAStore(path, f"it holds no `{layout.FORMAT_FILE}`") from None
+        return _is_store_by_now(path)
     except NotADirectoryError as error:
-        raise NotAStore(path, "it is a file") from error
-    expected = _format_bytes()
-    if data == expected:
-        return (layout.FORMAT, layout.VERSION)
+        raise NotAStore(path, "it is a file, or lies below one") from error
+    if data == layout.format_bytes():
+        return True
     import json
 
     try:
         document = json.loads(data)
-        return (document["format"], document["version"])
-    except (ValueError, TypeError, KeyError):
-        raise NotAStore(path, f"its `{layout.FORMAT_FILE}` cannot be read") from None
+        found = (document["format"], document["version"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        found = None
+    if found is None or found == (layout.FORMAT, layout.VERSION):
+        raise NotAStore(path, f"its `{layout.FORMAT_FILE}` is not as envbuild writes it")
+    raise UnsupportedStore(path, found)
 
 
-def _format_bytes() -> bytes:
-    return b'{"format":"%s","version":%d}\n' % (layout.FORMAT.encode(), layout.VERSION)
+def _is_store_by_now(path: str) -> bool:
+    try:
+        names = set(os.listdir(path))
+    except FileNotFoundError:
+        return False
+    if layout.FORMAT_FILE in names:
+        # Somebody has made the store between the two looks.
+        return _is_store(path)
+    names.discard("lost+found")
+    if not names:
+        return False
+    # A draft of the format file is the first thing that whoever makes a store puts there, so a
+    # folder that holds one and nothing strange belongs to somebody who works on it or was killed.
+    strange = {name for name in names if not name.startswith(_DRAFT)}
+    if strange == names or strange - {folder.partition("/")[0] for folder in layout.FOLDERS}:
+        raise NotAStore(path, f"it holds no `{layout.FORMAT_FILE}`")
+    return False
 
 
 def _create(path: str) -> None:
+    """Make a store of `path`, a folder that may be made, unless another process is faster."""
     os.makedirs(path, exist_ok=True)
-    for folder in (*layout.FOLDERS, *layout.shards()):
-        os.makedirs(f"{path}/{folder}", exist_ok=True)
-    # The format file comes last and whole: a folder that has one is a whole store.
-    draft = f"{path}/{_DRAFT}{os.getpid()}"
-    with open(draft, "wb") as file:
-        file.write(_format_bytes())
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(draft, f"{path}/{layout.FORMAT_FILE}")
+    draft = f"{path}/{_DRAFT}{os.urandom(8).hex()}"
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+    try:
+        write_all(descriptor, layout.format_bytes())
+        os.fchmod(descriptor, layout.FILE_MODE)
+        for folder in layout.FOLDERS:
+            os.makedirs(f"{path}/{folder}", exist_ok=True)
+        lock = f"{path}/{layout.STORE_LOCK}"
+        # Made here, so that those who may only read the store find it and can hold it shared.
+        os.close(os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666))
+        # The format file comes last and whole: a folder that has one is a whole store.
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    try:
+        os.rename(draft, f"{path}/{layout.FORMAT_FILE}")
+    except FileNotFoundError:
+        # Whoever was faster has cleared our draft away.
+        assert os.path.exists(f"{path}/{layout.FORMAT_FILE}")
+    for name in os.listdir(path):
+        if name.startswith(_DRAFT):
+            try:
+                os.unlink(f"{path}/{name}")
+            except FileNotFoundError:
+                pass
 
 
 def _lock_for_use(path: str) -> locks.Lock | None:
     try:
-        return locks.lock_shared(f"{path}/{layout.STORE_LOCK}")
-    except OSError as error:
-        import errno
-
+        return locks.lock_shared(path)
+    except locks.LockFailed as error:
         # No lock file, and none can be made: nobody collects in a store that cannot be written.
-        if error.errno in {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOENT}:
+        if error.errno in _READ_ONLY:
             return None
         raise
