@@ -1,18 +1,17 @@
 """Adding to a store: blobs at once, everything that refers to them later and all together.
 
 The order is the one of `store_layout/v1/invariants.md`: blobs appear whole under their names;
-trees, derivations, realisations and manifests wait in a staging folder; one `syncfs` makes all of
-it durable; then the records get their names, referred-to before referring. Whatever moment a kill
-or a power cut chooses, a name that can be seen stands for content that is there.
+trees, derivations, realisations, manifests and roots wait in a staging folder; one `syncfs` makes
+all of it durable; then the records get their names, referred-to before referring. Whatever moment a
+kill or a power cut chooses, a record that can be seen stands for content that is there.
 """
 
 from __future__ import annotations
 
-import errno
 import os
 
 from envbuild.digest import digest_of
-from envbuild.store import layout
+from envbuild.store import layout, locks
 from envbuild.store.descriptors import write_all
 from envbuild.store.local import StoreUnusable
 
@@ -23,24 +22,41 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.store.local import Store
-    from envbuild.store.records import Realisation
+    from envbuild.store.records import Realisation, Root
     from envbuild.store.tree import Tree
 
-_TIMES = (layout.TIMESTAMP * 10**9, layout.TIMESTAMP * 10**9)
-_RECORD_MODE = 0o444
-_NO_ANONYMOUS_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT}
+_TIME = layout.TIMESTAMP * 10**9
+_MODES = {False: 0o100000 | layout.FILE_MODE, True: 0o100000 | layout.EXECUTABLE_MODE}
+
+_ORDER = (
+    layout.TREES,
+    layout.DERIVATIONS,
+    layout.REALISATIONS,
+    layout.MANIFESTS,
+    layout.ROOTS,
+)
+"""Folders of records, those referred to before those that refer to them."""
+
+_FEW_RECORDS = 8
+"""So many small files are made durable one by one: a `syncfs` also waits for strangers' writes."""
 
 
 class Blobs:
-    """Puts file contents into a store. One may be used by many threads at once."""
+    """Puts file contents into a store. One may be used by many threads at once.
 
-    __slots__ = ("_anonymous", "_descriptor", "_folder", "_staging")
+    Attributes:
+        folder: absolute path of the store's folder.
+        unsynced: whether blobs have appeared that a power cut may still take.
+    """
+
+    __slots__ = ("_anonymous", "_descriptor", "_staging", "folder", "unsynced")
 
     def __init__(self, folder: str, staging: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._staging = staging
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._anonymous = hasattr(os, "O_TMPFILE")
+        self._anonymous = self._can_name_the_anonymous()
+        self.unsynced = False
 
     def close(self) -> None:
         """Give the descriptor of the store's folder back."""
@@ -50,7 +66,7 @@ class Blobs:
         """Store `data`, whose digest the caller has taken, as one blob.
 
         Returns:
-            Whether the blob is new; what is there already is left as it is.
+            Whether the blob is new; a sound one is left as it is.
 
         Raises:
             StoreUnusable: the operating system refuses, such as for a full disk.
@@ -62,20 +78,23 @@ class Blobs:
             return draft.publish(digest, executable=executable)
 
     def has(self, digest: Digest, *, size: int, executable: bool) -> bool:
-        """Tell whether a blob is there; one whose size shows it damaged goes out of use first."""
+        """Tell whether a blob is there, and looks sound: of that size, with its mode and time.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
         path = layout.blob(digest, executable=executable)
         try:
             status = os.stat(path, dir_fd=self._descriptor, follow_symlinks=False)
-            if status.st_size == size:
-                return True
-            # Cut short by a power failure, or edited: whoever has it linked keeps that inode.
-            aside = f"{layout.QUARANTINE}/{path.replace('/', '-')}"
-            os.replace(path, aside, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
         except FileNotFoundError:
-            pass
+            return False
         except OSError as error:
-            raise StoreUnusable(self._folder, "write to", error) from error
-        return False
+            raise StoreUnusable(self.folder, f"read `{path}` of", error) from error
+        return (
+            status.st_size == size
+            and status.st_mtime_ns == _TIME
+            and status.st_mode == _MODES[executable]
+        )
 
     def draft(self) -> BlobDraft:
         """Return a new blob to be written; its content need not be known beforehand.
@@ -86,32 +105,111 @@ class Blobs:
         try:
             if self._anonymous:
                 # A file without a name leaves nothing behind when this process is killed.
-                try:
-                    flags = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
-                    descriptor = os.open(self._folder, flags, 0o600)
-                    return BlobDraft(self._folder, self._descriptor, descriptor, "")
-                except OSError as error:
-                    if error.errno not in _NO_ANONYMOUS_FILES:
-                        raise
-                    self._anonymous = False
-            name = f"{self._staging}/{os.urandom(8).hex()}"
+                flags = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
+                return BlobDraft(self, os.open(self.folder, flags, 0o600), "")
+            name = self._staging_name()
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            descriptor = os.open(name, flags, 0o600)
-            return BlobDraft(self._folder, self._descriptor, descriptor, name)
+            return BlobDraft(self, os.open(name, flags, 0o600), name)
         except OSError as error:
-            raise StoreUnusable(self._folder, "write to", error) from error
+            raise StoreUnusable(self.folder, "write to", error) from error
+
+    def name(self, source: str, size: int, digest: Digest, *, executable: bool) -> bool:
+        """Give the file at `source` its name as a blob; return whether it is new.
+
+        Args:
+            source: path of the file, which has mode and time stamp of a blob and is left there.
+            size: of the file, in bytes.
+            digest: of its content.
+            executable: whether it is that.
+
+        Raises:
+            OSError: the operating system refuses.
+        """
+        path = layout.blob(digest, executable=executable)
+        try:
+            try:
+                self._link(source, path)
+            except FileNotFoundError:
+                self._make_folder(path.rpartition("/")[0])
+                self._link(source, path)
+        except FileExistsError:
+            if self.has(digest, size=size, executable=executable):
+                return False
+            self._replace(source, path)
+        self.unsynced = True
+        return True
+
+    def _link(self, source: str, path: str) -> None:
+        # A descriptor of the folder makes this `linkat` with AT_SYMLINK_FOLLOW, without which the
+        # link below `/proc` would be linked and not what it leads to.
+        os.link(source, path, dst_dir_fd=self._descriptor, follow_symlinks=True)
+
+    def _make_folder(self, path: str) -> None:
+        try:
+            os.mkdir(path, dir_fd=self._descriptor)
+        except FileExistsError:
+            pass
+
+    def _replace(self, source: str, path: str) -> None:
+        """Put sound content in the place of the damaged blob at `path`, which is kept aside.
+
+        The name is never gone meanwhile. Whoever has the damaged inode linked keeps it.
+        """
+        draft = self._staging_name()
+        self._link(source, draft)
+        try:
+            # Trees refer to this name already, so what takes it must be durable first.
+            descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+            aside = f"{layout.QUARANTINE}/{path.replace('/', '-')}-{os.urandom(4).hex()}"
+            try:
+                os.link(path, aside, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+            except OSError:
+                # Evidence, worth no failure: gone meanwhile, or a folder, or a full disk.
+                pass
+            os.replace(draft, path, dst_dir_fd=self._descriptor)
+        except BaseException:
+            os.unlink(draft)
+            raise
+
+    def _staging_name(self) -> str:
+        return f"{self._staging}/{os.urandom(8).hex()}"
+
+    def _can_name_the_anonymous(self) -> bool:
+        """Tell whether a file can be made here without a name and be given one afterwards.
+
+        Tried once, since what stands in the way has many faces: the system, the file system, a
+        container without `/proc`.
+        """
+        if not hasattr(os, "O_TMPFILE"):
+            return False
+        trial = self._staging_name()
+        try:
+            flags = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
+            descriptor = os.open(self.folder, flags, 0o600)
+            try:
+                self._link(f"/proc/self/fd/{descriptor}", trial)
+            finally:
+                os.close(descriptor)
+            os.unlink(trial)
+        except OSError:
+            return False
+        return True
 
 
 class BlobDraft:
     """A blob being written: a context manager that forgets what has not been published."""
 
-    __slots__ = ("_descriptor", "_folder", "_folder_descriptor", "_name")
+    __slots__ = ("_blobs", "_descriptor", "_name", "_size")
 
-    def __init__(self, folder: str, folder_descriptor: int, descriptor: int, name: str) -> None:
-        self._folder = folder
-        self._folder_descriptor = folder_descriptor
+    def __init__(self, blobs: Blobs, descriptor: int, name: str) -> None:
+        self._blobs = blobs
         self._descriptor = descriptor
         self._name = name
+        self._size = 0
 
     def __enter__(self) -> Self:
         return self
@@ -122,33 +220,31 @@ class BlobDraft:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        os.close(self._descriptor)
-        if self._name:
-            os.unlink(self._name)
+        try:
+            # Some file systems tell only now that there is no room.
+            os.close(self._descriptor)
+            if self._name:
+                os.unlink(self._name)
+        except OSError as failure:
+            raise StoreUnusable(self._blobs.folder, "write to", failure) from failure
 
     def write(self, data: bytes) -> None:
         """Append `data`; raises `StoreUnusable`, such as for a full disk."""
         try:
             write_all(self._descriptor, data)
         except OSError as error:
-            raise StoreUnusable(self._folder, "write to", error) from error
+            raise StoreUnusable(self._blobs.folder, "write to", error) from error
+        self._size += len(data)
 
     def publish(self, digest: Digest, *, executable: bool) -> bool:
         """Let what was written appear as the blob `digest`, whole; return whether it is new."""
         try:
-            os.fchmod(self._descriptor, layout.EXECUTABLE_MODE if executable else layout.FILE_MODE)
-            os.utime(self._descriptor, ns=_TIMES)
-            os.link(
-                self._name or f"/proc/self/fd/{self._descriptor}",
-                layout.blob(digest, executable=executable),
-                dst_dir_fd=self._folder_descriptor,
-                follow_symlinks=True,
-            )
-        except FileExistsError:
-            return False
+            os.fchmod(self._descriptor, _MODES[executable] & 0o777)
+            os.utime(self._descriptor, ns=(_TIME, _TIME))
+            source = self._name or f"/proc/self/fd/{self._descriptor}"
+            return self._blobs.name(source, self._size, digest, executable=executable)
         except OSError as error:
-            raise StoreUnusable(self._folder, "write to", error) from error
-        return True
+            raise StoreUnusable(self._blobs.folder, "write to", error) from error
 
 
 class Publication:
@@ -163,14 +259,22 @@ class Publication:
 
         self._store = store
         self._mutex = threading.Lock()
+        self._committing = threading.Lock()
         self._staged: list[tuple[str, str]] = []
-        self._staging = store.absolute(f"{layout.STAGING}/{os.getpid()}-{os.urandom(4).hex()}")
         self._count = 0
+        self._staging = store.absolute(f"{layout.STAGING}/{os.getpid()}-{os.urandom(4).hex()}")
         try:
-            os.mkdir(self._staging)
+            os.makedirs(self._staging)
         except OSError as error:
             raise StoreUnusable(store.path, "write to", error) from error
-        self.blobs = Blobs(store.path, self._staging)
+        try:
+            self._owner = locks.lock_exclusive(f"{self._staging}/{layout.STAGING_OWNER}")
+            self.blobs = Blobs(store.path, self._staging)
+        except BaseException as error:
+            _remove(self._staging)
+            if isinstance(error, OSError):
+                raise StoreUnusable(store.path, "write to", error) from error
+            raise
 
     def __enter__(self) -> Self:
         return self
@@ -181,10 +285,9 @@ class Publication:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        import shutil
-
         self.blobs.close()
-        shutil.rmtree(self._staging, ignore_errors=True)
+        _remove(self._staging)
+        self._owner.release()
 
     @property
     def staging(self) -> str:
@@ -199,10 +302,7 @@ class Publication:
 
     def add_tree(self, tree: Tree) -> Digest:
         """Stage the record of `tree`, whose blobs have been put, and return its digest."""
-        data = tree.encode()
-        digest = digest_of(data)
-        self._stage(layout.record(layout.TREES, digest), data)
-        return digest
+        return self.add_record(layout.TREES, tree.encode())
 
     def add_record(self, kind: str, data: bytes) -> Digest:
         """Stage canonical bytes under their digest in the folder `kind`, and return the digest."""
@@ -212,8 +312,14 @@ class Publication:
 
     def add_realisation(self, realisation: Realisation) -> None:
         """Stage a realisation; its derivation and its output must be there or staged."""
-        path = layout.realisation(realisation.resolved_key, realisation.output_name)
-        self._stage(path, realisation.encode())
+        self._stage(realisation.location, realisation.encode())
+
+    def add_root(self, root: Root) -> None:
+        """Stage a root, which takes the place of the one at its path or of its name.
+
+        Its manifest must be there or staged.
+        """
+        self._stage(root.location, root.encode())
 
     def commit(self) -> None:
         """Make everything that was added durable, then let the staged records appear.
@@ -221,30 +327,50 @@ class Publication:
         Raises:
             StoreUnusable: the operating system refuses; what has not appeared stays staged.
         """
-        with self._mutex:
-            if not self._staged:
-                return
+        # Two commits never overlap: the records of one may refer to those of the other.
+        with self._committing:
+            with self._mutex:
+                batch = sorted(self._staged, key=lambda pair: _publishing_order(pair[1]))
+                self._staged.clear()
+            unsynced = self.blobs.unsynced
+            if unsynced:
+                # What other threads add from here on is theirs to commit.
+                self.blobs.unsynced = False
+            done = 0
             try:
-                _sync_file_system(self._store.path)
-                self._staged.sort(key=lambda pair: _publishing_order(pair[1]))
-                while self._staged:
-                    draft, path = self._staged[0]
+                # A tree may rest on blobs of another process that has not made them durable yet.
+                if unsynced or any(path.startswith(layout.TREES) for _, path in batch):
+                    _sync_file_system(self._store.path)
+                    unsynced = False
+                elif len(batch) > _FEW_RECORDS:
+                    _sync_file_system(self._store.path)
+                else:
+                    for draft, _ in batch:
+                        _sync_file(draft)
+                for draft, path in batch:
                     _appear(draft, self._store.absolute(path))
-                    self._staged.pop(0)
+                    done += 1
             except OSError as error:
                 raise StoreUnusable(self._store.path, "write to", error) from error
+            finally:
+                if unsynced:
+                    self.blobs.unsynced = True
+                with self._mutex:
+                    self._staged.extend(batch[done:])
 
     def _stage(self, path: str, data: bytes) -> None:
-        if os.path.exists(self._store.absolute(path)) and self._is_whole(path, data):
+        if self._store.read(path) == data:
             return
         with self._mutex:
             self._count += 1
             draft = f"{self._staging}/{self._count}"
         try:
             flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            descriptor = os.open(draft, flags, _RECORD_MODE)
+            descriptor = os.open(draft, flags, 0o600)
             try:
                 write_all(descriptor, data)
+                # The same for everybody, whatever the umask: the store's folders decide who reads.
+                os.fchmod(descriptor, layout.FILE_MODE)
             finally:
                 os.close(descriptor)
         except OSError as error:
@@ -252,22 +378,15 @@ class Publication:
         with self._mutex:
             self._staged.append((draft, path))
 
-    def _is_whole(self, path: str, data: bytes) -> bool:
-        with open(self._store.absolute(path), "rb") as file:
-            return file.read() == data
-
-
-_ORDER = (
-    layout.TREES,
-    layout.DERIVATIONS,
-    layout.REALISATIONS,
-    layout.MANIFESTS,
-    layout.ENVIRONMENT_ROOTS,
-)
-
 
 def _publishing_order(path: str) -> tuple[int, str]:
-    return next(rank for rank, folder in enumerate(_ORDER) if path.startswith(folder)), path
+    return _ORDER.index(path.partition("/")[0]), path
+
+
+def _remove(folder: str) -> None:
+    import shutil
+
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _appear(draft: str, path: str) -> None:
@@ -276,6 +395,14 @@ def _appear(draft: str, path: str) -> None:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.rename(draft, path)
+
+
+def _sync_file(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _sync_file_system(path: str) -> None:
