@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from envbuild import canonical
-from envbuild.digest import Digest
+from envbuild.digest import Digest, is_digest
+from envbuild.errors import StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,20 @@ VERSION = 1
 
 UNPACKER = 1
 """Raised by hand when the meaning of unpacking changes, so that old results are not believed."""
+
+
+class InvalidDerivation(StoreError):
+    """A derivation's record that breaks a rule of its format.
+
+    Attributes:
+        place: the field, such as `archive.sha256`; `document` for the record as a whole.
+        reason: the rule that is broken.
+    """
+
+    def __init__(self, place: str, reason: str) -> None:
+        super().__init__(f"invalid derivation: {place}: {reason}")
+        self.place = place
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,3 +120,88 @@ class Unpack:
 
 
 Derivation = Fetch | Unpack
+
+
+def decode_derivation(data: bytes) -> dict[str, Json]:
+    """Return the form, resolved or not, whose canonical bytes are `data`.
+
+    A form that names its inputs by digest does not say what they are, so it is given as it is read.
+
+    Raises:
+        InvalidDerivation: a field is missing, superfluous or wrong, or the version is not ours.
+        NotCanonical: the bytes are another spelling of their value.
+    """
+    document = canonical.decode(data, what="derivation")
+    if not isinstance(document, dict):
+        raise InvalidDerivation("document", "it is not an object")
+    if document.get("format") != FORMAT:
+        raise InvalidDerivation("format", f"it is not `{FORMAT}`")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise InvalidDerivation("version", f"it is not {VERSION}, the only one known here")
+    match document.get("kind"):
+        case "fetch":
+            _check_fetch(document)
+        case "unpack":
+            _check_unpack(document)
+        case kind:
+            raise InvalidDerivation("kind", f"{kind!r} is not a kind")
+    return document
+
+
+def _check_fetch(document: dict[str, Json]) -> None:
+    _check_keys(document, {"format", "hash", "kind", "location", "name", "version"})
+    _check_file_name(document["name"], "name")
+    hashed, location = document["hash"], document["location"]
+    if (hashed is None) == (location is None):
+        raise InvalidDerivation("document", "exactly one of `hash` and `location` must be null")
+    if hashed is not None and not _is_hash(hashed):
+        raise InvalidDerivation("hash", "it is not an algorithm and its digest")
+    if location is not None:
+        _check_text(location, "location")
+
+
+def _check_unpack(document: dict[str, Json]) -> None:
+    fields = "archive distribution distribution_version format kind unpacker verify_record version"
+    _check_keys(document, set(fields.split()))
+    match document["archive"]:
+        case {"derivation": derivation, **rest} if not rest:
+            if not isinstance(derivation, str) or not is_digest(derivation):
+                raise InvalidDerivation("archive.derivation", "it is not a BLAKE3 digest")
+        case {"name": name, "sha256": sha256, **rest} if not rest:
+            _check_file_name(name, "archive.name")
+            if not isinstance(sha256, str) or not is_digest(sha256):
+                raise InvalidDerivation("archive.sha256", "it is not a SHA-256")
+        case _:
+            raise InvalidDerivation("archive", "it is neither a derivation nor an archive")
+    _check_text(document["distribution"], "distribution")
+    _check_text(document["distribution_version"], "distribution_version")
+    unpacker = document["unpacker"]
+    if not isinstance(unpacker, int) or isinstance(unpacker, bool) or unpacker < 1:
+        raise InvalidDerivation("unpacker", "it is not a number from 1 on")
+    if not isinstance(document["verify_record"], bool):
+        raise InvalidDerivation("verify_record", "it is neither true nor false")
+
+
+def _check_keys(document: dict[str, Json], keys: set[str]) -> None:
+    if document.keys() != keys:
+        raise InvalidDerivation("document", f"its keys are not {', '.join(sorted(keys))}")
+
+
+def _check_text(value: Json, place: str) -> None:
+    if not isinstance(value, str) or not value:
+        raise InvalidDerivation(place, "it is not a string with something in it")
+
+
+def _check_file_name(value: Json, place: str) -> None:
+    _check_text(value, place)
+    if not isinstance(value, str) or "/" in value or value in {".", ".."}:
+        raise InvalidDerivation(place, "it is not a file name")
+
+
+def _is_hash(value: Json) -> bool:
+    if not isinstance(value, str):
+        return False
+    algorithm, _, digest = value.partition(":")
+    named = algorithm.isascii() and algorithm.replace("_", "").isalnum() and algorithm.islower()
+    return named and bool(digest) and not digest.strip("0123456789abcdef")
