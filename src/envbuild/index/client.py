@@ -14,6 +14,7 @@ What is not here: retries, ranges and hashes (`realise.fetch`), and the meaning 
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Literal, Self, TypeVar
 
+    import httpcore
     import httpx
 
     from envbuild.index.credentials import Accounts, Credentials, Realm
@@ -122,15 +124,15 @@ class HttpSettings:
         environ: Mapping[str, str],
         *,
         offline: bool = False,
+        connections: int = 16,
         insecure_hosts: tuple[str, ...] = (),
     ) -> HttpSettings:
-        """Return what the environment says, joined with what the command line does.
+        """Return the given settings, completed by what only the environment says.
 
         Raises:
             BadSetting: a variable that should be a number is none.
         """
         default = cls()
-        named = _first(environ, "INSECURE_HOST")
         return cls(
             offline=offline,
             timeout=_number(environ, "HTTP_TIMEOUT", default.timeout, float),
@@ -138,7 +140,8 @@ class HttpSettings:
                 environ, "HTTP_CONNECT_TIMEOUT", default.connect_timeout, float
             ),
             retries=_number(environ, "HTTP_RETRIES", default.retries, int),
-            insecure_hosts=(*insecure_hosts, *(named[1].split() if named else ())),
+            connections=connections,
+            insecure_hosts=insecure_hosts,
             authorities_file=environ.get("SSL_CERT_FILE") or None,
             authorities_folder=environ.get("SSL_CERT_DIR") or None,
         )
@@ -156,6 +159,7 @@ class Client:
         self._by_realm: dict[Realm, httpx.HTTPTransport] = {}
         self._transports: dict[tuple[Trust, str | None], httpx.HTTPTransport] = {}
         self._authorities: ssl.SSLContext | None = None
+        self._open: set[Answer] = set()
         self._mutex = threading.Lock()
 
     def get(self, url: str, headers: Mapping[str, str]) -> Answer:
@@ -177,6 +181,12 @@ class Client:
             answer.close()
             address = self._redirected(address, location)
         raise TransferFailed(url, f"more than {_HOPS} redirects", passing=False)
+
+    def abort(self) -> None:
+        """Break every transfer that is going on, as if the servers had hung up."""
+        with self._mutex:
+            for answer in self._open:
+                answer.abort()
 
     def close(self) -> None:
         """Close every connection."""
@@ -244,7 +254,14 @@ class Client:
             response = self._transport(realm).handle_request(request)
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise _failure(url, error, self.settings) from error
-        return Answer(url, response, self.settings)
+        answer = Answer(url, response, self.settings, self._forget)
+        with self._mutex:
+            self._open.add(answer)
+        return answer
+
+    def _forget(self, answer: Answer) -> None:
+        with self._mutex:
+            self._open.discard(answer)
 
     def _redirected(self, address: str, location: str) -> str:
         target = urljoin(address, location)
@@ -318,12 +335,19 @@ class Answer:
         hint: what is known of the reason for a refusal, else `None`.
     """
 
-    def __init__(self, url: str, response: httpx.Response, settings: HttpSettings) -> None:
+    def __init__(
+        self,
+        url: str,
+        response: httpx.Response,
+        settings: HttpSettings,
+        closed: Callable[[Answer], None],
+    ) -> None:
         self.status = response.status_code
         self.hint: str | None = None
         self._url = url
         self._response = response
         self._settings = settings
+        self._closed = closed
 
     def failure(self) -> TransferFailed:
         """Return the error that this answer is, for a status that was not hoped for."""
@@ -364,12 +388,22 @@ class Answer:
 
         length = self.header("Content-Length") or ""
         if not self._response.is_closed and length.isdecimal() and int(length) <= _DRAINED:
-            try:
+            with suppress(httpx.TransportError, httpx.StreamError):
                 for _ in self._response.iter_raw():
                     pass
-            except (httpx.TransportError, httpx.StreamError):
-                pass
         self._response.close()
+        self._closed(self)
+
+    def abort(self) -> None:
+        """Hang up, from another thread than the one that reads; that one sees a broken transfer."""
+        import socket
+
+        stream: httpcore.NetworkStream = self._response.extensions["network_stream"]
+        wire = stream.get_extra_info("socket")
+        if isinstance(wire, socket.socket):
+            # Past what a TLS socket would do first, since another thread is inside of it.
+            with suppress(OSError):
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)
 
     def __enter__(self) -> Self:
         return self
@@ -440,19 +474,15 @@ def _proxy(realm: Realm) -> str | None:
 def _number(
     environ: Mapping[str, str], name: str, default: Number, read: Callable[[str], Number]
 ) -> Number:
-    found = _first(environ, name)
-    if found is None:
-        return default
-    try:
-        value = read(found[1])
-    except ValueError:
-        value = read("-1")
-    if not 0 <= value < 1_000_000:
-        raise BadSetting(*found, "expected a number that is not negative")
-    return value
-
-
-def _first(environ: Mapping[str, str], name: str) -> tuple[str, str] | None:
-    """Return the variable that says `name`, ours before uv's, and its value."""
-    variables = (f"ENVBUILD_{name}", f"UV_{name}")
-    return next(((key, environ[key]) for key in variables if environ.get(key)), None)
+    """Return what the variable says, ours before uv's; an empty one says nothing."""
+    for variable in (f"ENVBUILD_{name}", f"UV_{name}"):
+        text = environ.get(variable)
+        if text:
+            try:
+                value = read(text)
+            except ValueError:
+                value = read("-1")
+            if not 0 <= value < 1_000_000:
+                raise BadSetting(variable, text, "expected a number that is not negative")
+            return value
+    return default

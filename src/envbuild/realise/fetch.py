@@ -217,6 +217,7 @@ class Fetcher:
     def cancel(self) -> None:
         """Make every transfer stop as soon as it notices; each raises `FetchCancelled`."""
         self._cancelled.set()
+        self._client.abort()
 
     def fetch(
         self, location: str, *, name: str, locked_hash: str | None, locked_size: int | None
@@ -329,6 +330,7 @@ class Fetcher:
                 partial.restart()
                 started_over = True
             except TransferFailed as error:
+                self._check_cancelled(wanted)
                 failures = 1 if partial.size - before >= _ENOUGH else failures + 1
                 if not error.passing or failures > self._client.settings.retries:
                     raise FetchFailed(
