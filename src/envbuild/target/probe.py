@@ -192,7 +192,9 @@ def _identity(path: str) -> tuple[object, ...]:
         status = os.stat(path)
     except OSError as error:
         if os.path.islink(path):
-            raise InterpreterMissing(path, f"it links to `{os.readlink(path)}`, gone") from error
+            raise InterpreterMissing(
+                path, f"it links to `{os.readlink(path)}`, which is not there"
+            ) from error
         raise InterpreterMissing(path, (error.strerror or str(error)).lower()) from error
     machine = os.uname()
     try:
