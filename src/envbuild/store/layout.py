@@ -12,6 +12,8 @@ FORMAT = "envbuild-store"
 VERSION = 1
 
 FORMAT_FILE = "format.json"
+FORMAT_DRAFT = "format.json."
+"""What the names of its drafts begin with."""
 BLOBS = "blobs"
 TREES = "trees"
 DERIVATIONS = "derivations"

@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing import Self
 
 
-_DRAFT = f"{layout.FORMAT_FILE}."
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -87,6 +86,11 @@ class Store:
     def __init__(self, path: str, users_lock: locks.Lock | None) -> None:
         self.path = path
         self._users_lock = users_lock
+
+    @staticmethod
+    def exists(path: str) -> bool:
+        """Tell whether there is a store at `path`, of whatever format."""
+        return os.path.exists(f"{path}/{layout.FORMAT_FILE}")
 
     @staticmethod
     def open(path: str) -> Store:
@@ -169,6 +173,32 @@ class Store:
             raise StoreUnusable(self.path, f"read `{folder}` of", error) from error
         found = (self._realisation(f"{folder}/{name}") for name in names)
         return tuple(realisation for realisation in found if realisation is not None)
+
+    def read_blob(self, digest: Digest) -> bytes:
+        """Return the content of a blob, whichever of its two names it has.
+
+        Raises:
+            StoreUnusable: it is not there, or cannot be read.
+        """
+        for executable in (False, True):
+            data = self.read(layout.blob(digest, executable=executable))
+            if data is not None:
+                return data
+        missing = FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
+        raise StoreUnusable(self.path, f"read the blob `{digest}` of", missing)
+
+    def restore_blob(self, digest: Digest, *, executable: bool) -> None:
+        """Give a blob whose content is right the mode and the time stamp that it must have.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
+        path = self.absolute(layout.blob(digest, executable=executable))
+        try:
+            os.chmod(path, layout.EXECUTABLE_MODE if executable else layout.FILE_MODE)
+            os.utime(path, (layout.TIMESTAMP, layout.TIMESTAMP))
+        except OSError as error:
+            raise StoreUnusable(self.path, "write to", error) from error
 
     def forget(self, resolved_key: Digest) -> None:
         """Remove what is known to have come of a resolved key, so that it is found out anew.
@@ -314,7 +344,7 @@ def _is_store_by_now(path: str) -> bool:
         return False
     # A draft of the format file is the first thing that whoever makes a store puts there, so a
     # folder that holds one and nothing strange belongs to somebody who works on it or was killed.
-    strange = {name for name in names if not name.startswith(_DRAFT)}
+    strange = {name for name in names if not name.startswith(layout.FORMAT_DRAFT)}
     if strange == names or strange - {folder.partition("/")[0] for folder in layout.FOLDERS}:
         raise NotAStore(path, f"it holds no `{layout.FORMAT_FILE}`")
     return False
@@ -323,7 +353,7 @@ def _is_store_by_now(path: str) -> bool:
 def _create(path: str) -> None:
     """Make a store of `path`, a folder that may be made, unless another process is faster."""
     os.makedirs(path, exist_ok=True)
-    draft = f"{path}/{_DRAFT}{os.urandom(8).hex()}"
+    draft = f"{path}/{layout.FORMAT_DRAFT}{os.urandom(8).hex()}"
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
     try:
         write_all(descriptor, layout.format_bytes())
@@ -343,7 +373,7 @@ def _create(path: str) -> None:
         # Whoever was faster has cleared our draft away.
         assert os.path.exists(f"{path}/{layout.FORMAT_FILE}")
     for name in os.listdir(path):
-        if name.startswith(_DRAFT):
+        if name.startswith(layout.FORMAT_DRAFT):
             try:
                 os.unlink(f"{path}/{name}")
             except FileNotFoundError:
