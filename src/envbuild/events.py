@@ -83,6 +83,20 @@ class FilesLinked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCheckPlanned:
+    """So many blobs of a store are about to be read and hashed."""
+
+    blobs: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlobsChecked:
+    """`count` more blobs have been hashed."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class WaitingFor:
     """Another process holds what is needed; `holder` says who, where that is known."""
 
@@ -106,6 +120,8 @@ Event = (
     | Unpacked
     | LinksPlanned
     | FilesLinked
+    | StoreCheckPlanned
+    | BlobsChecked
     | WaitingFor
     | Notice
 )
