@@ -209,19 +209,25 @@ def subject_files(number: int) -> Mapping[str, str]:
 
 
 def write_project(folder: Path, packages: Iterable[str], *, index: str | None) -> None:
-    major, minor, _ = platform.python_version_tuple()
+    """Write a project for this interpreter alone: only its wheels are on this machine's index."""
+    version = platform.python_version()
+    here = (
+        f"python_full_version == '{version}' and sys_platform == '{sys.platform}'"
+        f" and platform_machine == '{platform.machine()}'"
+        f" and platform_python_implementation == '{platform.python_implementation()}'"
+    )
     listed = ", ".join(f'"{package}"' for package in packages)
     text = f"""\
 [project]
 name = "benchmark"
 version = "1"
-requires-python = "=={major}.{minor}.*"
+requires-python = "=={version}"
 dependencies = [{listed}]
 
 [tool.uv]
 package = false
 no-build = true
-environments = ["sys_platform == '{sys.platform}' and platform_machine == '{platform.machine()}'"]
+environments = ["{here}"]
 """
     if index is not None:
         text += f'\n[[tool.uv.index]]\nname = "local"\nurl = "{index}"\ndefault = true\n'
