@@ -238,13 +238,13 @@ def change(
         journal.complete(prefix)
     except OSError as error:
         raise EnvironmentUnusable(prefix, "change", error) from error
-    stamp(prefix, blueprint)
+    stamp(prefix, (*blueprint.footprints, *staying), blueprint.scheme)
     return notes
 
 
-def stamp(prefix: str, blueprint: Blueprint) -> None:
+def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> None:
     """Record the time stamps by which the next command sees that nobody has been here since."""
-    paths = stamped_paths(blueprint.footprints, blueprint.scheme)
+    paths = stamped_paths(footprints, scheme)
     draft = f"{prefix}/{STAMPS}.{os.getpid()}"
     try:
         _write(draft, take_stamps(prefix, paths), 0o644)
@@ -273,7 +273,7 @@ def _stage_whole(
         reporter=placing.reporter,
     )
     _write_state(root, prefix, blueprint, placing, generation, ())
-    stamp(root, blueprint)
+    stamp(root, blueprint.footprints, blueprint.scheme)
     return notes
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.selection.model import SkippedPackage
+    from envbuild.workflows.watch import Watched
 
     LinkMode = Literal["auto", "reflink", "hardlink", "copy", "symlink"]
     Action = Literal["added", "removed", "replaced", "repaired"]
@@ -104,6 +105,7 @@ class RealiseResult:
         fetched: archives fetched in this run.
         fetched_bytes: their sum.
         missing: in a dry run, names of archives that would be fetched.
+        watched: what this has relied on; `None` where that is not known.
     """
 
     lockfile: str
@@ -121,3 +123,4 @@ class RealiseResult:
     fetched: int = 0
     fetched_bytes: int = 0
     missing: tuple[str, ...] = ()
+    watched: Watched | None = None

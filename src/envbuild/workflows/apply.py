@@ -1,0 +1,441 @@
+"""From an instantiation to the environment at a prefix: what is there, what differs, change it."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from envbuild.environment.commit import (
+    Blueprint,
+    Placing,
+    build,
+    change,
+    lock_environment,
+    recover,
+    stamp,
+)
+from envbuild.environment.diff import Difference, compare
+from envbuild.environment.footprint import SKELETON, Footprint, owners
+from envbuild.environment.installed import Installed, read_installed, strays_in
+from envbuild.environment.link import probe_mode
+from envbuild.environment.present import Contents, Foreign, Nothing, Ours, contents, look
+from envbuild.environment.skeleton import skeleton_files, skeleton_links
+from envbuild.environment.state import changed_stamps
+from envbuild.environment.written import concrete, uv_cache, written_files
+from envbuild.errors import VenvError
+from envbuild.store.roots import is_registered, register
+from envbuild.workflows.instantiate import load_placement
+from envbuild.workflows.options import Change
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envbuild.environment.instantiation import Distribution, Instantiation
+    from envbuild.environment.placement import Placement
+    from envbuild.environment.written import WrittenFile
+    from envbuild.selection.model import Selection
+    from envbuild.target.model import Interpreter
+    from envbuild.workflows.inputs import Inputs
+    from envbuild.workflows.instantiate import Workshop
+    from envbuild.workflows.options import Action, LinkMode, RealiseOptions
+
+
+class OtherInterpreter(VenvError):
+    """An environment of somebody else's, for another interpreter than the one that is wanted."""
+
+    def __init__(self, prefix: str, found: str, wanted: str) -> None:
+        super().__init__(
+            f"the environment `{prefix}` is for `{found}`, not for `{wanted}`",
+            hint="`--clear` replaces it",
+        )
+        self.prefix = prefix
+        self.found = found
+        self.wanted = wanted
+
+
+class UnregisteredSymlinks(VenvError):
+    """An environment of symbolic links that the store would not know of."""
+
+    def __init__(self, prefix: str) -> None:
+        super().__init__(
+            f"the environment `{prefix}` cannot be made of symbolic links: the store cannot be "
+            "written, so a collector would not know that the environment needs it",
+            hint="choose another `--link-mode`",
+        )
+        self.prefix = prefix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """What became of the environment.
+
+    Attributes:
+        created: whether it was made, or made anew.
+        changes: packages that changed, sorted by name.
+        link_mode: how files were placed, `None` where none were.
+        notes: sentences for the user.
+        footprints: what it holds now.
+    """
+
+    created: bool
+    changes: tuple[Change, ...]
+    link_mode: LinkMode | None
+    notes: tuple[str, ...]
+    footprints: tuple[Footprint, ...]
+
+
+def apply(
+    inputs: Inputs, instantiation: Instantiation, interpreter: Interpreter, workshop: Workshop
+) -> Applied:
+    """Bring the environment into the state that the instantiation describes.
+
+    In a dry run, or where only a check is wanted, nothing is changed.
+
+    Raises:
+        VenvError: the environment cannot be changed; it is as it was, or its journal will be
+            completed by the next command.
+        DamagedBlobs: the store holds damaged blobs; the environment is as it was.
+    """
+    prefix, options = inputs.prefix, workshop.options
+    if options.dry_run or options.check:
+        return _Run(inputs, instantiation, interpreter, workshop).compare_only()
+    # Looked at before anything is made beside it, and again under the lock.
+    look(prefix)
+    lock = lock_environment(prefix, workshop.reporter)
+    try:
+        recover(prefix)
+        return _Run(inputs, instantiation, interpreter, workshop).work()
+    finally:
+        lock.release()
+
+
+def compare_versions(
+    inputs: Inputs, selection: Selection, interpreter: Interpreter, options: RealiseOptions
+) -> Applied:
+    """Compare names and versions only, for packages of which nothing more is known yet."""
+    present = look(inputs.prefix)
+    found: tuple[Footprint, ...] = ()
+    anew = isinstance(present, Nothing) or options.clear
+    if not isinstance(present, Nothing):
+        found = contents(inputs.prefix, present, interpreter.target.scheme).footprints
+    before = {each.name: each.version for each in found if each.name != SKELETON}
+    after = {package.name: package.version for package in selection.packages}
+    changes = []
+    for name in sorted(before.keys() | after.keys()):
+        old, new = before.get(name), after.get(name)
+        if old == new or (new is None and options.inexact):
+            continue
+        action: Action = "added" if old is None else "removed" if new is None else "replaced"
+        changes.append(Change(name=name, action=action, before=old, after=new))
+    return Applied(created=anew, changes=tuple(changes), link_mode=None, notes=(), footprints=found)
+
+
+class _Run:
+    """One environment being brought into its state."""
+
+    def __init__(
+        self,
+        inputs: Inputs,
+        instantiation: Instantiation,
+        interpreter: Interpreter,
+        workshop: Workshop,
+    ) -> None:
+        self.inputs = inputs
+        self.instantiation = instantiation
+        self.interpreter = interpreter
+        self.workshop = workshop
+        self.prefix = inputs.prefix
+        self.scheme = interpreter.target.scheme
+        self.present = look(self.prefix)
+        self.wanted = (
+            instantiation.skeleton,
+            *(each.footprint for each in instantiation.distributions),
+        )
+
+    def work(self) -> Applied:
+        """Compare and change."""
+        if self._must_be_made_anew():
+            return self._build()
+        found = contents(self.prefix, self._environment(), self.scheme)
+        if found.broken:
+            return self._build()
+        difference, staying = self._difference(found)
+        if difference.is_empty:
+            return self._nothing_to_do(found)
+        return self._change(found, difference, staying)
+
+    def compare_only(self) -> Applied:
+        """Return what `work` would do."""
+        anew = self._must_be_made_anew()
+        footprints: tuple[Footprint, ...] = ()
+        damaged: frozenset[str] = frozenset()
+        if not isinstance(self.present, Nothing):
+            found = contents(self.prefix, self._environment(), self.scheme)
+            anew = anew or found.broken
+            footprints, damaged = found.footprints, found.damaged
+        staying = self._staying(footprints) if not anew else ()
+        difference = compare(
+            footprints, tuple(sorted((*self.wanted, *staying), key=_name)), damaged=damaged
+        )
+        return self._applied(difference, footprints, created=anew)
+
+    def _environment(self) -> Ours | Foreign:
+        assert not isinstance(self.present, Nothing)
+        return self.present
+
+    def _must_be_made_anew(self) -> bool:
+        match self.present:
+            case Nothing():
+                return True
+            case Ours(state=state):
+                return (
+                    self.workshop.options.clear
+                    or state.prefix != self.prefix
+                    or state.interpreter != self.interpreter.executable
+                )
+            case Foreign():
+                if self.workshop.options.clear:
+                    return True
+                found = os.path.realpath(f"{self.prefix}/{self.scheme.scripts}/python")
+                if found != os.path.realpath(self.interpreter.executable):
+                    raise OtherInterpreter(self.prefix, found, self.interpreter.executable)
+                return False
+
+    def _difference(self, found: Contents) -> tuple[Difference, tuple[Footprint, ...]]:
+        """Compare, with a closer look at the folders that would be exchanged as a whole."""
+        staying = self._staying(found.footprints)
+        wanted = tuple(sorted((*self.wanted, *staying), key=_name))
+        footprints = found.footprints
+        if isinstance(self.present, Foreign):
+            # What makes it an environment is somebody else's too, and is replaced by ours.
+            units = self.instantiation.skeleton.units
+            skeleton = Footprint(
+                name=SKELETON, version="", identity="", info="", units=units, files=0, folders=0
+            )
+            footprints = (skeleton, *footprints)
+        difference = compare(footprints, wanted, damaged=found.damaged)
+        if difference.is_empty:
+            return difference, staying
+        known = {
+            path
+            for installed in self._outgoing(found, difference).values()
+            for path in installed.files
+        }
+        strays = strays_in(self.prefix, difference.swapped, frozenset(known))
+        if strays:
+            difference = compare(footprints, wanted, damaged=found.damaged, strays=strays)
+        return difference, staying
+
+    def _staying(self, footprints: tuple[Footprint, ...]) -> tuple[Footprint, ...]:
+        """Return what others installed and is to be left."""
+        if not self.workshop.options.inexact:
+            return ()
+        wanted = {each.name for each in self.wanted}
+        return tuple(each for each in footprints if each.name not in wanted)
+
+    def _outgoing(self, found: Contents, difference: Difference) -> dict[str, Installed]:
+        """Read what the metadata of each distribution that goes says about its files."""
+        outgoing = {}
+        for footprint in found.footprints:
+            if footprint.name not in difference.outgoing or footprint.name == SKELETON:
+                continue
+            if footprint.identity and footprint.name in found.damaged:
+                # Its metadata may be what is damaged; what it had is known without.
+                outgoing[footprint.name] = Installed(footprint=footprint, files=())
+            if os.path.exists(f"{self.prefix}/{footprint.info}/RECORD"):
+                outgoing[footprint.name] = read_installed(self.prefix, footprint.info, self.scheme)
+        return outgoing
+
+    def _build(self) -> Applied:
+        before: tuple[Footprint, ...] = ()
+        generation = 1
+        if isinstance(self.present, Ours):
+            before = self.present.state.footprints
+            generation = self.present.state.generation + 1
+        placing, note = self._placing(os.path.dirname(self.prefix))
+        self._register(placing)
+        blueprint = self._blueprint(placing)
+        notes = build(self.prefix, blueprint, placing, generation=generation)
+        difference = compare(before, self.wanted)
+        return self._applied(
+            difference, before, created=True, mode=placing.mode, notes=(*note, *notes)
+        )
+
+    def _change(
+        self, found: Contents, difference: Difference, staying: tuple[Footprint, ...]
+    ) -> Applied:
+        generation = 1
+        if isinstance(self.present, Ours):
+            generation = self.present.state.generation + 1
+        placing, note = self._placing(self.prefix)
+        self._register(placing)
+        notes = change(
+            self.prefix,
+            self._blueprint(placing),
+            placing,
+            difference=difference,
+            outgoing=self._outgoing(found, difference),
+            generation=generation,
+            staying=staying,
+        )
+        return self._applied(
+            difference,
+            found.footprints,
+            created=False,
+            mode=placing.mode,
+            notes=(*note, *notes),
+            staying=staying,
+        )
+
+    def _nothing_to_do(self, found: Contents) -> Applied:
+        """Leave everything alone but hints and roots that are missing."""
+        manifest = self.instantiation.manifest
+        store = self.workshop.store
+        if not is_registered(store, self.prefix, self.instantiation.environment):
+            register(store, self.prefix, manifest)
+        if changed_stamps(self.prefix) != frozenset():
+            stamp(self.prefix, found.footprints, self.scheme)
+        return Applied(
+            created=False, changes=(), link_mode=None, notes=(), footprints=found.footprints
+        )
+
+    def _placing(self, folder: str) -> tuple[Placing, tuple[str, ...]]:
+        options = self.workshop.options
+        mode, note = probe_mode(
+            self.workshop.store.path, folder, options.link_mode, required=options.require_link
+        )
+        placing = Placing(
+            store=self.workshop.store.path,
+            mode=mode,
+            required=options.require_link,
+            reporter=self.workshop.reporter,
+        )
+        return placing, (note,) if note else ()
+
+    def _register(self, placing: Placing) -> None:
+        """Make the environment a root before it needs anything of the store."""
+        registered = register(self.workshop.store, self.prefix, self.instantiation.manifest)
+        if not registered and placing.mode == "symlink":
+            raise UnregisteredSymlinks(self.prefix)
+
+    def _blueprint(self, placing: Placing) -> Blueprint:
+        by_name = {each.footprint.name: each for each in self.instantiation.distributions}
+        target = self.interpreter.target
+        symlinks: Mapping[str, tuple[tuple[str, str], ...]] = {}
+        if placing.mode == "symlink":
+            symlinks = self._symlinks()
+        return Blueprint(
+            environment=self.instantiation.environment,
+            manifest=self.instantiation.manifest,
+            interpreter=self.interpreter.executable,
+            scheme=self.scheme,
+            footprints=self.wanted,
+            skeleton=skeleton_files(
+                target,
+                prefix=self.prefix,
+                home=self.interpreter.home,
+                executable=self.interpreter.executable,
+                prompt=os.path.basename(self.inputs.folder) or "envbuild",
+            ),
+            skeleton_links=skeleton_links(target, self.interpreter.executable),
+            load=lambda name: self._load(by_name[name]),
+            tolerated=self.instantiation.tolerated,
+            symlinks=symlinks,
+        )
+
+    def _load(self, distribution: Distribution) -> tuple[Placement, tuple[WrittenFile, ...]]:
+        target = self.interpreter.target
+        placement = load_placement(
+            self.workshop.store,
+            distribution.tree,
+            distribution=distribution.footprint.name,
+            target=target,
+        )
+        url, cache = distribution.direct_url, None
+        if url is not None:
+            url = concrete(url, lock_folder=self.inputs.folder)
+        if distribution.local_archive is not None:
+            path = os.path.join(self.inputs.folder, distribution.local_archive)
+            try:
+                cache = uv_cache(os.stat(path).st_ctime_ns)
+            except OSError:
+                cache = None
+        written = written_files(
+            placement,
+            prefix=self.prefix,
+            scripts=self.scheme.scripts,
+            requested=distribution.requested,
+            direct_url=url,
+            uv_cache=cache,
+        )
+        return placement, written
+
+    def _symlinks(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return for each distribution the folders that can be one link into its view."""
+        from envbuild.store.views import ensure_view
+
+        store = self.workshop.store
+        distributions = self.instantiation.distributions
+        alone = {
+            unit
+            for unit, names in owners(tuple(each.footprint for each in distributions)).items()
+            if len(names) == 1
+        }
+        site_folders = {self.scheme.purelib, self.scheme.platlib}
+        found = {}
+        for distribution in distributions:
+            tree = store.read_tree(distribution.tree)
+            if tree is None or any(".data/" in entry.path for entry in tree.entries):
+                continue
+            folders = {entry.path.partition("/")[0] for entry in tree.entries if "/" in entry.path}
+            units = [
+                unit
+                for unit in distribution.footprint.units
+                if unit in alone
+                and unit != distribution.footprint.info
+                and unit.rpartition("/")[0] in site_folders
+                and unit.rpartition("/")[2] in folders
+            ]
+            if units:
+                view = ensure_view(store, distribution.tree, tree)
+                found[distribution.footprint.name] = tuple(
+                    (unit, f"{view}/{unit.rpartition('/')[2]}") for unit in units
+                )
+        return found
+
+    def _applied(
+        self,
+        difference: Difference,
+        before: tuple[Footprint, ...],
+        *,
+        created: bool,
+        mode: LinkMode | None = None,
+        notes: tuple[str, ...] = (),
+        staying: tuple[Footprint, ...] = (),
+    ) -> Applied:
+        old = {each.name: each.version for each in before}
+        new = {each.name: each.version for each in self.wanted}
+        actions: tuple[tuple[Action, tuple[str, ...]], ...] = (
+            ("removed", difference.removed),
+            ("added", difference.added),
+            ("replaced", difference.replaced),
+            ("repaired", difference.repaired),
+        )
+        changes = [
+            Change(name=name, action=action, before=old.get(name), after=new.get(name))
+            for action, names in actions
+            for name in names
+            if name != SKELETON
+        ]
+        return Applied(
+            created=created,
+            changes=tuple(sorted(changes, key=lambda change: change.name)),
+            link_mode=mode,
+            notes=notes,
+            footprints=tuple(sorted((*self.wanted, *staying), key=_name)),
+        )
+
+
+def _name(footprint: Footprint) -> str:
+    return footprint.name

@@ -1,0 +1,174 @@
+"""What a run starts from: the lockfile, the project beside it, the place of the environment.
+
+Files are found and read here. Whoever wants to know later whether a run would still come to the
+same has to look at the same files again: they are `watched`, with what they held.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from envbuild.digest import digest_of
+from envbuild.errors import LockfileError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from envbuild.digest import Digest
+    from envbuild.workflows.options import RealiseOptions
+
+    LockKind = Literal["uv", "pylock"]
+
+UV_LOCK = "uv.lock"
+PROJECT_FILE = "pyproject.toml"
+ENVIRONMENT = ".venv"
+
+
+class NoLockfile(UsageError):
+    """No lockfile where one was looked for."""
+
+    def __init__(self, place: str, *, named: bool) -> None:
+        if named:
+            message = f"there is no lockfile `{place}`"
+            hint = None
+        else:
+            message = f"there is no `{UV_LOCK}` in `{place}` or any folder above it"
+            hint = f"name one: `envbuild realize PATH/TO/{UV_LOCK}`, or make one with `uv lock`"
+        super().__init__(message, hint=hint)
+        self.place = place
+
+
+class UnreadableLockfile(LockfileError):
+    """A lockfile that the operating system or its encoding keeps from being read."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(f"cannot read `{path}`: {reason}")
+        self.path = path
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inputs:
+    """What a run starts from.
+
+    Attributes:
+        lockfile: absolute path, and `folder` the folder that holds it.
+        kind: of the lockfile.
+        text: its content, and `lock_digest` the digest of that.
+        project: text of the `pyproject.toml` beside it, `None` where there is none.
+        member: folder of the workspace member that the run was started in, relative to `folder`;
+            empty for the root.
+        prefix: absolute path of the environment.
+        watched: files that were looked for, with the digests of what they held, or `None`.
+    """
+
+    lockfile: str
+    folder: str
+    kind: LockKind
+    text: str
+    lock_digest: Digest
+    project: str | None
+    member: str
+    prefix: str
+    watched: tuple[tuple[str, Digest | None], ...]
+
+
+def read_inputs(options: RealiseOptions, *, cwd: str) -> Inputs:
+    """Find and read what the run starts from.
+
+    Raises:
+        NoLockfile: there is none.
+        UnreadableLockfile: it cannot be read.
+    """
+    lockfile = _find_lockfile(options.lockfile, cwd)
+    folder = os.path.dirname(lockfile)
+    try:
+        with open(lockfile, "rb") as file:
+            data = file.read()
+        text = data.decode("utf-8")
+    except FileNotFoundError:
+        raise NoLockfile(lockfile, named=True) from None
+    except IsADirectoryError:
+        raise UnreadableLockfile(lockfile, "it is a folder") from None
+    except OSError as error:
+        raise UnreadableLockfile(lockfile, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise UnreadableLockfile(lockfile, f"it is not UTF-8 at byte {error.start}") from error
+    lock_digest = digest_of(data)
+    project_path = f"{folder}/{PROJECT_FILE}"
+    project = _read_if_there(project_path)
+    return Inputs(
+        lockfile=lockfile,
+        folder=folder,
+        kind="uv" if lockfile.endswith(".lock") else "pylock",
+        text=text,
+        lock_digest=lock_digest,
+        project=None if project is None else project.decode("utf-8", "replace"),
+        member=_member(folder, cwd),
+        prefix=_prefix(options.venv, folder, cwd),
+        watched=(
+            (lockfile, lock_digest),
+            (project_path, None if project is None else digest_of(project)),
+        ),
+    )
+
+
+def requires_python(text: str) -> str | None:
+    """Return the `requires-python` of a lock without reading the rest, `None` where that is not plain.
+
+    Both uv and we write it on a line of its own before the first package.
+    """
+    head = text.partition("\n[[package]]")[0]
+    for line in head.splitlines():
+        if line.startswith("[") and not line.startswith("[["):
+            break
+        key, separator, value = line.partition(" = ")
+        if separator and key == "requires-python":
+            plain = value[1:-1]
+            if value[:1] == value[-1:] == '"' and not {'"', "\\"} & set(plain):
+                return plain
+    return None
+
+
+def _find_lockfile(named: str | None, cwd: str) -> str:
+    if named is not None:
+        path = os.path.normpath(os.path.join(cwd, named))
+        return f"{path}/{UV_LOCK}" if os.path.isdir(path) else path
+    folder = cwd
+    while True:
+        path = os.path.join(folder, UV_LOCK)
+        if os.path.exists(path):
+            return path
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            raise NoLockfile(cwd, named=False)
+        folder = parent
+
+
+def _prefix(named: str | None, folder: str, cwd: str) -> str:
+    path = os.path.join(cwd, named) if named is not None else os.path.join(folder, ENVIRONMENT)
+    # A link to an environment stands for what it leads to: that is what is exchanged.
+    return os.path.realpath(path)
+
+
+def _member(folder: str, cwd: str) -> str:
+    """Return the folder of the project that `cwd` belongs to, relative to that of the lock."""
+    inside = cwd
+    while inside != folder:
+        if os.path.exists(f"{inside}/{PROJECT_FILE}") and inside.startswith(f"{folder}/"):
+            return inside[len(folder) + 1 :]
+        parent = os.path.dirname(inside)
+        if parent == inside:
+            return ""
+        inside = parent
+    return ""
+
+
+def _read_if_there(path: str) -> bytes | None:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError:
+        return None

@@ -1,0 +1,325 @@
+"""From inputs to an instantiation: select, realise what is missing, place, describe."""
+
+from __future__ import annotations
+
+import marshal
+import os
+from dataclasses import dataclass, replace
+
+from envbuild.derivation.compile import compile_selection
+from envbuild.digest import digest_of
+from envbuild.environment.footprint import SKELETON, Footprint, owners
+from envbuild.environment.instantiation import INSTANTIATION, Distribution, Instantiation
+from envbuild.realise.plan import plan_realisation
+from envbuild.store import layout
+from envbuild.store.cache import read_cache, write_cache
+from envbuild.store.local import StoreUnusable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envbuild.derivation.compile import Node
+    from envbuild.digest import Digest
+    from envbuild.environment.placement import Placement
+    from envbuild.events import Reporter
+    from envbuild.realise.execute import Realised
+    from envbuild.realise.fetch import Fetcher
+    from envbuild.selection.model import Request, SelectedPackage, Selection
+    from envbuild.store.local import Store
+    from envbuild.store.running import Running
+    from envbuild.target.model import Target
+    from envbuild.workflows.inputs import Inputs
+    from envbuild.workflows.options import Pinned, RealiseOptions
+
+PLACEMENT = 1
+"""Raised by hand when the meaning of a kept placement changes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instantiated:
+    """An instantiation and what it took to get there."""
+
+    instantiation: Instantiation
+    pinned: tuple[Pinned, ...] = ()
+    fetched: int = 0
+    fetched_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workshop:
+    """The things that a run works with."""
+
+    options: RealiseOptions
+    environ: Mapping[str, str]
+    store: Store
+    running: Running
+    reporter: Reporter
+
+
+def instantiate(
+    inputs: Inputs, request: Request, target: Target, workshop: Workshop
+) -> Instantiated:
+    """Return the instantiation for the inputs; everything that it refers to is in the store.
+
+    Raises:
+        LockfileError, SelectionError: see `select_text`.
+        RealiseError, StoreError: see `envbuild.realise.execute.execute`.
+        VenvError: two wheels collide, or one does not fit into an environment.
+    """
+    store = workshop.store
+    target_digest = target.digest
+    key = _key(inputs, request, target_digest, workshop.options)
+    kept = _kept(store, key, workshop)
+    if kept is not None:
+        return Instantiated(instantiation=kept)
+    selection = select(inputs, request, target, target_digest, store)
+    nodes = compile_selection(selection, verify_record=workshop.options.verify_record)
+    plan = plan_realisation(nodes, store, refresh=workshop.options.refresh)
+    trees = dict(plan.trees)
+    realised: dict[str, Realised] = {}
+    if plan.missing:
+        realised = _execute(plan.missing, inputs, workshop)
+        trees |= {name: result.tree for name, result in realised.items()}
+    notes = list(plan.notes)
+    by_name = {node.package.name: node.package for node in nodes}
+    for name, result in realised.items():
+        notes += [f"`{by_name[name].wheel.filename}`: {note}" for note in result.notes]
+    instantiation = _describe(selection, trees, target, store, tuple(sorted(notes)))
+    write_cache(store, f"instantiations/{key}", instantiation.dumps())
+    return Instantiated(
+        instantiation=instantiation,
+        pinned=_pinned(realised, by_name),
+        fetched=sum(1 for result in realised.values() if result.fetched),
+        fetched_bytes=sum(result.fetched for result in realised.values()),
+    )
+
+
+def select(
+    inputs: Inputs, request: Request, target: Target, target_digest: Digest, store: Store | None
+) -> Selection:
+    """Return what the lock selects, remembering what its packages come to."""
+    if inputs.kind == "pylock":
+        from envbuild.selection.pylock import select_pylock
+
+        return select_pylock(inputs.text, file=inputs.lockfile, request=request, target=target)
+    from envbuild.selection.memo import EvaluationMemo
+    from envbuild.selection.select import select_text
+
+    if store is None:
+        return select_text(inputs.text, file=inputs.lockfile, request=request, target=target)
+    # One memo for each lockfile and target: the next lock of a project is mostly the last one.
+    name = f"evaluations/{digest_of(f'{target_digest} {inputs.lockfile}'.encode())}"
+    data = read_cache(store, name)
+    memo = (
+        EvaluationMemo(target_digest) if data is None else EvaluationMemo.loads(data, target_digest)
+    )
+    selection = select_text(
+        inputs.text, file=inputs.lockfile, request=request, target=target, memo=memo
+    )
+    if memo.changed:
+        write_cache(store, name, memo.dumps())
+    return selection
+
+
+def load_placement(store: Store, tree: Digest, *, distribution: str, target: Target) -> Placement:
+    """Return where the files of a tree go, from the cache or computed anew.
+
+    Raises:
+        VenvError: the tree does not fit into an environment.
+        StoreUnusable: the tree is not there.
+    """
+    from envbuild.environment.placement import Placement, place
+
+    python = target.markers["python_version"]
+    scheme = target.scheme
+    facts = (PLACEMENT, distribution, python, *scheme.as_json().values())
+    name = f"placements/{tree[:2]}/{tree[2:]}-{digest_of(repr(facts).encode())[:16]}"
+    data = read_cache(store, name)
+    if data is not None:
+        return Placement.from_tuple(marshal.loads(data))  # noqa: S302 - the cache vouches for it
+    record = store.read_tree(tree)
+    if record is None:
+        missing = FileNotFoundError(2, os.strerror(2), layout.record(layout.TREES, tree))
+        raise StoreUnusable(store.path, "read an entry of", missing)
+    placement = place(
+        record,
+        digest=tree,
+        distribution=distribution,
+        scheme=scheme,
+        python=python,
+        read=store.read_blob,
+    )
+    write_cache(store, name, marshal.dumps(placement.as_tuple()))
+    return placement
+
+
+def _key(
+    inputs: Inputs, request: Request, target_digest: Digest, options: RealiseOptions
+) -> Digest:
+    facts = (
+        INSTANTIATION,
+        PLACEMENT,
+        inputs.kind,
+        inputs.lock_digest,
+        target_digest,
+        options.verify_record,
+        request,
+    )
+    return digest_of(repr(facts).encode())
+
+
+def _kept(store: Store, key: Digest, workshop: Workshop) -> Instantiation | None:
+    if workshop.options.refresh:
+        return None
+    data = read_cache(store, f"instantiations/{key}")
+    if data is None:
+        return None
+    kept = Instantiation.loads(data)
+    trees = [each.tree for each in kept.distributions]
+    workshop.running.needs(trees=trees)
+    return kept if all(store.has_tree(tree) for tree in trees) else None
+
+
+def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> dict[str, Realised]:
+    from envbuild.index.locations import resolve
+    from envbuild.realise.execute import Settings, execute
+    from envbuild.realise.unpack import Limits
+
+    options = workshop.options
+    limits = Limits()
+    if options.unpack_limit is not None:
+        limits = replace(limits, total=options.unpack_limit)
+
+    def locate(node: Node) -> str:
+        wheel = node.package.wheel
+        return resolve(wheel.address, folder=inputs.folder)
+
+    return execute(
+        missing,
+        locate=locate,
+        store=workshop.store,
+        running=workshop.running,
+        fetcher=lambda: _fetcher(inputs, workshop),
+        settings=Settings(
+            jobs=options.jobs, limits=limits, offline=options.offline, refresh=options.refresh
+        ),
+        reporter=workshop.reporter,
+    )
+
+
+def _fetcher(inputs: Inputs, workshop: Workshop) -> Fetcher:
+    from envbuild.index.client import Client, HttpSettings
+    from envbuild.index.credentials import Accounts, NamedIndex
+    from envbuild.index.mirrors import Mirrors
+    from envbuild.project import parse_project
+    from envbuild.realise.fetch import Fetcher
+
+    options = workshop.options
+    indexes: tuple[NamedIndex, ...] = ()
+    if inputs.project is not None:
+        project = parse_project(inputs.project, file=f"{inputs.folder}/pyproject.toml")
+        indexes = tuple(NamedIndex(name=each.name, url=each.url) for each in project.indexes)
+    settings = HttpSettings.from_environment(
+        workshop.environ,
+        offline=options.offline,
+        connections=options.jobs,
+        insecure_hosts=options.insecure_hosts,
+    )
+    accounts = Accounts(indexes, environ=workshop.environ, keyring=options.keyring_provider)
+    return Fetcher(
+        Client(settings, accounts),
+        folder=workshop.store.absolute(layout.PARTIAL),
+        mirrors=Mirrors.parse(f"{source}={target}" for source, target in options.index_mirrors),
+        reporter=workshop.reporter,
+    )
+
+
+def _describe(
+    selection: Selection,
+    trees: Mapping[str, Digest],
+    target: Target,
+    store: Store,
+    notes: tuple[str, ...],
+) -> Instantiation:
+    """Decide where everything goes, check that nothing collides, and write the manifest."""
+    from envbuild.environment.collisions import tolerated_paths
+    from envbuild.environment.manifest import build_manifest
+    from envbuild.environment.written import PROJECT, direct_url, local_archive
+    from envbuild.errors import VenvError, raise_all
+
+    placements: dict[str, Placement] = {}
+    faults = []
+    for package in selection.packages:
+        try:
+            placements[package.name] = load_placement(
+                store, trees[package.name], distribution=package.name, target=target
+            )
+        except VenvError as error:
+            faults.append(error)
+    raise_all(faults)
+    urls = {
+        package.name: direct_url(package, lock_folder=PROJECT) for package in selection.packages
+    }
+    manifest = build_manifest(
+        target,
+        [(package, placements[package.name], urls[package.name]) for package in selection.packages],
+    )
+    records = {record.name: record for record in manifest.distributions}
+    distributions = tuple(
+        Distribution(
+            footprint=_footprint(package, placements[package.name], records[package.name].digest),
+            tree=trees[package.name],
+            requested=package.requested,
+            direct_url=urls[package.name],
+            local_archive=local_archive(package),
+            archive=package.wheel.filename,
+        )
+        for package in selection.packages
+    )
+    shared = {
+        unit: names
+        for unit, names in owners(tuple(each.footprint for each in distributions)).items()
+        if len(names) > 1
+    }
+    return Instantiation(
+        environment=manifest.digest,
+        manifest=manifest.encode(),
+        skeleton=Footprint(
+            name=SKELETON,
+            version="",
+            identity=manifest.skeleton_digest,
+            info="",
+            units=manifest.skeleton_units,
+            files=len(manifest.skeleton),
+            folders=0,
+        ),
+        distributions=distributions,
+        tolerated=tolerated_paths(shared, placements),
+        skipped=selection.skipped,
+        notes=notes,
+    )
+
+
+def _footprint(package: SelectedPackage, placement: Placement, identity: str) -> Footprint:
+    return Footprint(
+        name=package.name,
+        version=package.version,
+        identity=identity,
+        info=placement.info,
+        units=tuple(sorted({*placement.units})),
+        files=sum(len(files) for _, files in placement.links),
+        folders=len(placement.folders),
+    )
+
+
+def _pinned(
+    realised: Mapping[str, Realised], by_name: Mapping[str, SelectedPackage]
+) -> tuple[Pinned, ...]:
+    from envbuild.workflows.options import Pinned
+
+    return tuple(
+        Pinned(name=name, filename=by_name[name].wheel.filename, sha256=result.pinned)
+        for name, result in sorted(realised.items())
+        if result.pinned is not None
+    )

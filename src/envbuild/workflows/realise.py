@@ -1,0 +1,180 @@
+"""`realise`: from a lockfile to an environment, through the store."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from envbuild.derivation.compile import compile_selection
+from envbuild.environment.link import DamagedBlobs
+from envbuild.events import Notice
+from envbuild.realise.plan import plan_realisation
+from envbuild.store.local import Store
+from envbuild.store.running import Running
+from envbuild.target.discover import find_interpreter, read_request
+from envbuild.workflows.apply import apply, compare_versions
+from envbuild.workflows.heal import heal
+from envbuild.workflows.inputs import read_inputs, requires_python
+from envbuild.workflows.instantiate import Instantiated, Workshop, instantiate, select
+from envbuild.workflows.options import RealiseResult
+from envbuild.workflows.watch import watch
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envbuild.events import Reporter
+    from envbuild.selection.model import Request
+    from envbuild.target.discover import FoundInterpreter
+    from envbuild.workflows.apply import Applied
+    from envbuild.workflows.inputs import Inputs
+    from envbuild.workflows.options import RealiseOptions
+
+
+def realise(
+    options: RealiseOptions, *, environ: Mapping[str, str], cwd: str, reporter: Reporter
+) -> RealiseResult:
+    """Bring the environment of a lockfile into the state that the lockfile describes.
+
+    Args:
+        options: what is asked for.
+        environ: environment variables.
+        cwd: absolute path that relative ones in `options` start from.
+        reporter: told of the progress.
+
+    Raises:
+        EnvbuildError: whatever keeps it from being done; the environment is as it was, or is
+            completed by the next command; the store is sound.
+    """
+    inputs = read_inputs(options, cwd=cwd)
+    found = _find_interpreter(inputs, options, environ, cwd)
+    request = _complete(options.request, inputs)
+    if options.dry_run or options.check:
+        return _compare_only(inputs, found, request, options, environ, reporter)
+    store = Store.open(options.store)
+    try:
+        with Running(store) as running:
+            workshop = Workshop(
+                options=options, environ=environ, store=store, running=running, reporter=reporter
+            )
+            return _bring_about(inputs, found, request, workshop)
+    finally:
+        store.close()
+
+
+def _bring_about(
+    inputs: Inputs, found: FoundInterpreter, request: Request, workshop: Workshop
+) -> RealiseResult:
+    instantiated = instantiate(inputs, request, found.interpreter.target, workshop)
+    try:
+        applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
+    except DamagedBlobs as damage:
+        # An edit through some environment's link, or a disk that rots: what is damaged is put
+        # aside and realised again, once.
+        heal(workshop.store, damage.blobs)
+        workshop.reporter.report(Notice(text=f"repairing the store: {damage}"))
+        instantiated = instantiate(inputs, request, found.interpreter.target, workshop)
+        applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
+    return _result(inputs, found, instantiated, applied)
+
+
+def _compare_only(
+    inputs: Inputs,
+    found: FoundInterpreter,
+    request: Request,
+    options: RealiseOptions,
+    environ: Mapping[str, str],
+    reporter: Reporter,
+) -> RealiseResult:
+    """Find out what would be done, as exactly as that is possible without fetching."""
+    target = found.interpreter.target
+    store = Store.open(options.store) if Store.exists(options.store) else None
+    missing: tuple[str, ...] = ()
+    try:
+        selection = select(inputs, request, target, target.digest, store)
+        nodes = compile_selection(selection, verify_record=options.verify_record)
+        if store is not None:
+            plan = plan_realisation(nodes, store, refresh=options.refresh)
+            missing = tuple(node.package.wheel.filename for node in plan.missing)
+            if not missing:
+                with Running(store) as running:
+                    workshop = Workshop(
+                        options=options,
+                        environ=environ,
+                        store=store,
+                        running=running,
+                        reporter=reporter,
+                    )
+                    instantiated = instantiate(inputs, request, target, workshop)
+                    applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
+                    return _result(inputs, found, instantiated, applied)
+        else:
+            missing = tuple(node.package.wheel.filename for node in nodes)
+    finally:
+        if store is not None:
+            store.close()
+    applied = compare_versions(inputs, selection, found.interpreter, options)
+    return RealiseResult(
+        lockfile=inputs.lockfile,
+        prefix=inputs.prefix,
+        digest=None,
+        python=target.version,
+        interpreter=found.interpreter.executable,
+        created=applied.created,
+        changes=applied.changes,
+        packages=len(selection.packages),
+        skipped=selection.skipped,
+        missing=missing,
+    )
+
+
+def _result(
+    inputs: Inputs, found: FoundInterpreter, instantiated: Instantiated, applied: Applied
+) -> RealiseResult:
+    instantiation = instantiated.instantiation
+    return RealiseResult(
+        lockfile=inputs.lockfile,
+        prefix=inputs.prefix,
+        digest=instantiation.environment,
+        python=found.interpreter.target.version,
+        interpreter=found.interpreter.executable,
+        created=applied.created,
+        changes=applied.changes,
+        packages=len(instantiation.distributions),
+        skipped=instantiation.skipped,
+        pinned=instantiated.pinned,
+        notes=(*instantiation.notes, *applied.notes),
+        link_mode=applied.link_mode,
+        fetched=instantiated.fetched,
+        fetched_bytes=instantiated.fetched_bytes,
+        watched=watch(inputs, found, applied),
+    )
+
+
+def _find_interpreter(
+    inputs: Inputs, options: RealiseOptions, environ: Mapping[str, str], cwd: str
+) -> FoundInterpreter:
+    existing = f"{inputs.prefix}/bin/python"
+    return find_interpreter(
+        request=None if options.python is None else read_request(options.python),
+        requires_python=requires_python(inputs.text) or None,
+        existing=existing if os.path.lexists(existing) and not options.clear else None,
+        start=cwd if inputs.member else inputs.folder,
+        stop_at=inputs.folder,
+        environ=environ,
+        cache_dir=f"{options.cache}/interpreters",
+    )
+
+
+def _complete(request: Request, inputs: Inputs) -> Request:
+    """Add to a request what the project beside the lock says about it."""
+    if inputs.project is None or "-groups" not in inputs.project:
+        return request
+    from envbuild.project import parse_project
+
+    project = parse_project(inputs.project, file=f"{inputs.folder}/pyproject.toml")
+    return replace(
+        request,
+        default_groups=project.default_groups,
+        group_requires_python=project.group_requires_python,
+    )
