@@ -372,6 +372,7 @@ class Fetcher:
                 case 206 if _range(answer)[0] == partial.size:
                     partial.pieced = True
                 case 416 if partial.size and _range(answer)[1] == partial.size:
+                    wanted.check_size(partial.size, url)
                     return True
                 case 206 | 416 if partial.size:
                     partial.restart()
