@@ -1,0 +1,74 @@
+"""Scripts that make an environment the first on `PATH` of a shell, and undo that again.
+
+One module for each language: a template, and how that language quotes a text. They agree on what
+activation is: `VIRTUAL_ENV` and `VIRTUAL_ENV_PROMPT` are set, the folder of scripts comes first on
+`PATH`, `PYTHONHOME` is taken away, the prompt shows the environment unless
+`VIRTUAL_ENV_DISABLE_PROMPT` is set; `deactivate` puts everything back as it was. What is saved has
+the names that venv, virtualenv and uv save it under, so any of these may follow on any other.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.target.model import Scheme
+
+_EXPANDED_IN_PROMPTS = frozenset("\\$`!%")
+"""What one shell or another would take for an instruction. Names of folders may hold it: a prompt
+that is made from one must not run what somebody wrote there."""
+
+
+def activation_files(*, prefix: str, prompt: str, scheme: Scheme) -> tuple[tuple[str, bytes], ...]:
+    """Return name and content of each script, for the folder of scripts.
+
+    Args:
+        prefix: absolute path of the environment: Unicode text without control characters.
+        prompt: what stands in front of the shell's prompt.
+        scheme: of the environment.
+    """
+    import re
+
+    from envbuild.environment.activation import (
+        batch,
+        csh,
+        fish,
+        nushell,
+        posix,
+        powershell,
+        python,
+        xonsh,
+    )
+    from envbuild.environment.record import relative
+
+    sites = dict.fromkeys((scheme.purelib, scheme.platlib))
+    values = {
+        "PREFIX": prefix,
+        "BIN": f"{prefix}/{scheme.scripts}",
+        "PROMPT": prompt,
+        "LABEL": f"({''.join(map(_harmless, prompt))}) ",
+        "SITES": ":".join(relative(site, scheme.scripts) for site in sites),
+    }
+    files = []
+    for name, template, quote in (
+        ("activate", posix.TEMPLATE, posix.quote),
+        ("activate.csh", csh.TEMPLATE, csh.quote),
+        ("activate.fish", fish.TEMPLATE, fish.quote),
+        ("activate.nu", nushell.TEMPLATE, nushell.quote),
+        ("activate.ps1", powershell.TEMPLATE, powershell.quote),
+        ("activate.xsh", xonsh.TEMPLATE, python.quote),
+        ("activate_this.py", python.TEMPLATE, python.quote),
+    ):
+        quoted = {f"@{key}@": quote(value) for key, value in values.items()}
+        text = "".join(quoted.get(part, part) for part in re.split("(@[A-Z]+@)", template))
+        files.append((name, text.encode("utf-8")))
+    for name, text in (
+        ("activate.bat", batch.ACTIVATE),
+        ("deactivate.bat", batch.DEACTIVATE),
+        ("pydoc.bat", batch.PYDOC),
+    ):
+        files.append((name, text.replace("\n", "\r\n").encode("utf-8")))
+    return tuple(files)
+
+
+def _harmless(char: str) -> str:
+    return "_" if char in _EXPANDED_IN_PROMPTS or not char.isprintable() else char
