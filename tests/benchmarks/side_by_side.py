@@ -79,7 +79,7 @@ class Figures:
     system_calls: int | None = None
 
     def median(self, what: str) -> float:
-        return statistics.median(getattr(run, what) for run in self.runs)
+        return float(statistics.median(getattr(run, what) for run in self.runs))
 
 
 class Bench:

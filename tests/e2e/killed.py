@@ -32,13 +32,14 @@ def main() -> None:
     sys.argv = ["envbuild", *arguments]
     from envbuild.__main__ import main as envbuild
 
+    code: object = 0
     try:
         code = envbuild()
     except SystemExit as end:
         code = end.code
     with open(os.open(count_file, os.O_WRONLY | os.O_CREAT), "w", encoding="ascii") as file:
         file.write(str(_count()))
-    sys.exit(code)
+    sys.exit(int(str(code or 0)))
 
 
 def _counted(function: Callable[..., Any], step: int) -> Callable[..., Any]:
