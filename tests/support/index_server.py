@@ -133,7 +133,7 @@ def make_certificate(folder: str | os.PathLike[str]) -> Certificate:
     os.makedirs(folder, exist_ok=True)
     with open(os.path.join(folder, "extensions"), "w", encoding="ascii") as file:
         file.write("subjectAltName=IP:127.0.0.1,DNS:localhost\nbasicConstraints=CA:FALSE\n")
-    new_key = ("-newkey", "rsa:2048", "-nodes")
+    new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
     openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2",
             "-subj", "/CN=envbuild test authority")  # fmt: skip
     openssl("req", *new_key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=index")
