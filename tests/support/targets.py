@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from envbuild.target.model import Scheme, Target
 from packaging.tags import compatible_tags, cpython_tags, mac_platforms
+
+from envbuild.target.model import Scheme, Target
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
