@@ -74,7 +74,7 @@ def files_in(placement: Placement, units: frozenset[str]) -> list[tuple[str, obj
             path = join(folder, name)
             if inside or path in units:
                 found.append((path, blob if size else ""))
-    for path, body in (*placement.launchers, *placement.copies):
+    for path, body in placement.launchers:
         if unit_of(path, units):
             found.append((path, body))
     return found
