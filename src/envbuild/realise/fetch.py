@@ -18,7 +18,7 @@ import re
 import stat
 import sys
 import threading
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import TYPE_CHECKING
@@ -33,7 +33,7 @@ from envbuild.events import (
     Notice,
     WaitingFor,
 )
-from envbuild.index.client import TransferFailed
+from envbuild.index.client import Offline, TransferFailed
 from envbuild.index.locations import is_remote, resolve
 from envbuild.index.mirrors import Mirrors
 from envbuild.index.redaction import redact
@@ -245,7 +245,7 @@ class Fetcher:
         for address, following in pairwise(addresses):
             try:
                 return self._fetch(address, wanted)
-            except (FetchFailed, HashMismatch, SizeMismatch) as error:
+            except (FetchFailed, HashMismatch, SizeMismatch, Offline) as error:
                 self._reporter.report(Notice(text=f"{error}; trying `{redact(following)}`"))
         return self._fetch(addresses[-1], wanted)
 
@@ -259,28 +259,27 @@ class Fetcher:
         try:
             if not stat.S_ISREG(os.stat(path).st_mode):
                 raise FetchFailed(wanted.name, path, "it is not a file")
-            file = open(path, "rb")  # noqa: SIM115 - handed over in the end
+            with ExitStack() as unless_handed_over:
+                file = unless_handed_over.enter_context(open(path, "rb"))
+                fetched = self._verified(file, path, wanted)
+                unless_handed_over.pop_all()
         except OSError as error:
             raise FetchFailed(wanted.name, path, error.strerror or str(error)) from error
-        try:
-            size = os.fstat(file.fileno()).st_size
-            wanted.check_size(size, path)
-            self._reporter.report(FetchStarted(name=wanted.name, size=size, offset=0))
-            hashes = _Hashes(wanted)
-            for block in _blocks(file.fileno()):
-                self._check_cancelled(wanted)
-                hashes.update(block)
-                self._reporter.report(BytesFetched(name=wanted.name, count=len(block)))
-            wanted.check_hash(hashes, path)
-            file.seek(0)
-            fetched = Fetched(
-                wanted.name, file, sha256=hashes.sha256, size=size, path=path, remove=False
-            )
-        except BaseException:
-            file.close()
-            raise
-        self._reporter.report(FetchFinished(name=wanted.name, size=size))
+        self._reporter.report(FetchFinished(name=wanted.name, size=fetched.size))
         return fetched
+
+    def _verified(self, file: BinaryIO, path: str, wanted: _Wanted) -> Fetched:
+        size = os.fstat(file.fileno()).st_size
+        wanted.check_size(size, path)
+        self._reporter.report(FetchStarted(name=wanted.name, size=size, offset=0))
+        hashes = _Hashes(wanted)
+        for block in _blocks(file.fileno()):
+            self._check_cancelled(wanted)
+            hashes.update(block)
+            self._reporter.report(BytesFetched(name=wanted.name, count=len(block)))
+        wanted.check_hash(hashes, path)
+        file.seek(0)
+        return Fetched(wanted.name, file, sha256=hashes.sha256, size=size, path=path, remove=False)
 
     def _remote(self, url: str, wanted: _Wanted) -> Fetched:
         partial = self._open_partial(wanted)
@@ -408,13 +407,14 @@ class Fetcher:
     def _append_block(
         self, partial: _Partial, block: list[bytes], url: str, wanted: _Wanted
     ) -> None:
+        if not block:
+            return
         data = b"".join(block)
         block.clear()
         partial.append(data)
         if wanted.size is not None and partial.size > wanted.size:
             wanted.check_size(partial.size, url)
-        if data:
-            self._reporter.report(BytesFetched(name=wanted.name, count=len(data)))
+        self._reporter.report(BytesFetched(name=wanted.name, count=len(data)))
 
     def _backoff(self, failures: int) -> float:
         """Return seconds: twice as many after each failure, spread so that clients drift apart."""

@@ -650,6 +650,14 @@ class TestMirrors:
         assert "trying `/nowhere" in first
         assert "No such file" in second
 
+    def test_a_mirror_that_is_a_folder_needs_no_network(self, setting: Setting) -> None:
+        setting.offer(SMALL)
+        origin = "https://files.example"
+        mirrors = (f"{origin}={setting.server.url}/files", f"{origin}={setting.root}/dist")
+        read, _ = setting.fetch(SMALL, *mirrors, url=f"{origin}/{NAME}", offline=True)
+        assert read == SMALL
+        assert setting.server.seen() == []
+
     def test_a_wrong_archive_in_one_is_left_behind(self, setting: Setting) -> None:
         setting.offer(LARGE)
         setting.server.fail("/a/*", Corrupt(5))
