@@ -63,13 +63,14 @@ class Mirrors:
 
         The rule with the longest source wins; where several share it, each gives one address, in
         the order of the rules. A mirrored address itself is not among them: who names a mirror does
-        not want to be seen elsewhere. Without a rule the answer is `url` alone.
+        not want to be seen elsewhere; nor does a mirror get the credentials that stand in `url`.
+        Without a rule the answer is `url` alone.
         """
         comparable = _comparable(url)
         fitting = [rule for rule in self.rules if _covers(rule.source, comparable)]
         longest = max((len(rule.source) for rule in fitting), default=0)
         return tuple(
-            rule.target + url[longest:] for rule in fitting if len(rule.source) == longest
+            rule.target + comparable[longest:] for rule in fitting if len(rule.source) == longest
         ) or (url,)
 
 
@@ -82,10 +83,10 @@ def _parse(text: str) -> Mirror:
 
 
 def _comparable(url: str) -> str:
-    """Return `url` with scheme and host in lower case; its length stays."""
+    """Return `url` with scheme and host in lower case, and without credentials."""
     scheme, separator, rest = url.partition("://")
     host, slash, path = rest.partition("/")
-    return scheme.lower() + separator + host.lower() + slash + path
+    return scheme.lower() + separator + host.rpartition("@")[2].lower() + slash + path
 
 
 def _covers(source: str, url: str) -> bool:

@@ -59,6 +59,16 @@ ADDRESSES = {
         "https://FILES.example/packages/x.whl",
         ["https://mirror.example/x.whl"],
     ),
+    "credentials do not hide an address, and stay behind": (
+        ["https://files.example=https://mirror.example"],
+        "https://user:hunter2@files.example/x.whl",
+        ["https://mirror.example/x.whl"],
+    ),
+    "where nothing is mirrored they stay": (
+        ["https://files.example=https://mirror.example"],
+        "https://user:hunter2@other.example/x.whl",
+        ["https://user:hunter2@other.example/x.whl"],
+    ),
     "folder names are not": (
         ["https://files.example/Packages=https://mirror.example"],
         FILE,
