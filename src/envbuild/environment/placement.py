@@ -81,8 +81,6 @@ class Placement:
         links: folder, and for each of its files name, path of the blob below `blobs`, and size;
             sorted. The prefix itself is the folder `.`. Empty files are here too.
         launchers: path and content, from the end of the shebang on; executable.
-        copies: path and content of scripts that the archive does not mark executable, as they must
-            be, so that the store has no blob to link; few wheels have any.
         record: rows of RECORD, sorted by path, for everything that is the same in every
             environment, cut where a row of `written_rows` may come in.
         units: sorted; the shortest paths that no scheme shares between wheels by itself: a folder
@@ -96,7 +94,6 @@ class Placement:
     folders: tuple[str, ...]
     links: tuple[tuple[str, tuple[tuple[str, str, int], ...]], ...]
     launchers: tuple[tuple[str, bytes], ...]
-    copies: tuple[tuple[str, bytes], ...]
     record: tuple[bytes, ...]
     units: tuple[str, ...]
 
@@ -108,7 +105,6 @@ class Placement:
             self.folders,
             self.links,
             self.launchers,
-            self.copies,
             self.record,
             self.units,
         )
@@ -116,14 +112,13 @@ class Placement:
     @staticmethod
     def from_tuple(values: Any) -> Placement:
         """Return the placement that `as_tuple` took apart."""
-        tree, info, folders, links, launchers, copies, record, units = values
+        tree, info, folders, links, launchers, record, units = values
         return Placement(
             tree=tree,
             info=info,
             folders=folders,
             links=links,
             launchers=launchers,
-            copies=copies,
             record=record,
             units=units,
         )
@@ -168,7 +163,6 @@ def place(
 
     groups: dict[str, list[tuple[str, str, int]]] = {}
     launchers = []
-    copies = []
     rows = []
     for path, claim in sorted(claims.items()):
         if claim.launcher is not None:
@@ -181,9 +175,6 @@ def place(
         assert entry.size is not None
         row = relative(path, site)
         rows.append((row, record_row(row, bytes.fromhex(entry.sha256), entry.size)))
-        if claim.copy is not None:
-            copies.append((path, claim.copy))
-            continue
         folder, _, name = path.rpartition("/")
         blob = layout.blob(entry.digest, executable=entry.kind == "executable")
         groups.setdefault(folder or ".", []).append((name, blob[_BELOW_BLOBS:], entry.size))
@@ -194,7 +185,6 @@ def place(
         folders=tuple(sorted(_folders(claims) - standing_folders(scheme))),
         links=tuple((folder, tuple(files)) for folder, files in sorted(groups.items())),
         launchers=tuple(launchers),
-        copies=tuple(copies),
         record=_cut(rows, written_rows(info, (path for path, _ in launchers))),
         units=tuple(sorted({_unit(path, shared) for path in claims})),
     )
@@ -202,27 +192,22 @@ def place(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Claim:
-    """What a wheel wants on a path: a linked file, a launcher, or a copy.
+    """What a wheel wants on a path: one of its files, or a launcher.
 
     Attributes:
         source: what of the wheel asks for it.
-        entry: the file, `None` for the launcher of an entry point.
-        launcher: the content from the end of the shebang on.
-        copy: the whole content of a script that has to be made executable.
+        entry: the file to link.
+        launcher: the content of the launcher, from the end of the shebang on.
     """
 
     source: str
     entry: Entry | None = None
     launcher: bytes | None = None
-    copy: bytes | None = None
 
     @property
     def outcome(self) -> object:
         """What the file will be like, whatever it comes from."""
-        if self.launcher is not None:
-            return self.launcher
-        assert self.entry is not None
-        return self.entry.digest, self.copy is not None or self.entry.kind == "executable"
+        return self.launcher, self.entry and (self.entry.digest, self.entry.kind)
 
 
 class _Wheel:
@@ -267,6 +252,9 @@ class _Wheel:
         }
         not_kept = {f"{self.info}/{name}" for name in _NOT_KEPT}
         for path, entry in self.files.items():
+            if "__pycache__/" in path:
+                # Python itself writes there: what it may replace can be neither linked nor listed.
+                continue
             if entry.kind == "symlink":
                 reason = f"`{path}` is a symbolic link, which the wheel format does not know"
                 problems.append(UnusableWheel(self.distribution, reason))
@@ -329,10 +317,8 @@ class _Wheel:
         assert entry.digest is not None
         content = self.read(entry.digest)
         if content.startswith(b"#!python"):
-            return _Claim(source=path, entry=entry, launcher=content.partition(b"\n")[2])
-        # An archive made where files have no modes does not mark its scripts.
-        copy = content if entry.kind == "file" else None
-        return _Claim(source=path, entry=entry, copy=copy)
+            return _Claim(source=path, launcher=content.partition(b"\n")[2])
+        return _Claim(source=path, entry=entry)
 
     def _text(self, name: str) -> str | None:
         entry = self.files.get(f"{self.info}/{name}")

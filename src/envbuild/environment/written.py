@@ -87,8 +87,6 @@ def written_files(
     for row, following in zip(paths, placement.record[1:], strict=True):
         pieces += rows.get(row, b""), following
 
-    for path, data in placement.copies:
-        files.append(WrittenFile(path=path, data=data, executable=True))
     files.append(WrittenFile(path=f"{site}/{record}", data=b"".join(pieces), executable=False))
     return tuple(files)
 
