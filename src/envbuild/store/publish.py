@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.store.local import Store
-    from envbuild.store.records import Realisation, Root
+    from envbuild.store.records import Realisation
     from envbuild.store.tree import Tree
 
 _TIME = layout.TIMESTAMP * 10**9
@@ -314,13 +314,6 @@ class Publication:
         """Stage a realisation; its derivation and its output must be there or staged."""
         self._stage(realisation.location, realisation.encode())
 
-    def add_root(self, root: Root) -> None:
-        """Stage a root, which takes the place of the one at its path or of its name.
-
-        Its manifest must be there or staged.
-        """
-        self._stage(root.location, root.encode())
-
     def commit(self) -> None:
         """Make everything that was added durable, then let the staged records appear.
 
@@ -365,18 +358,31 @@ class Publication:
             self._count += 1
             draft = f"{self._staging}/{self._count}"
         try:
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            descriptor = os.open(draft, flags, 0o600)
-            try:
-                write_all(descriptor, data)
-                # The same for everybody, whatever the umask: the store's folders decide who reads.
-                os.fchmod(descriptor, layout.FILE_MODE)
-            finally:
-                os.close(descriptor)
+            _write(draft, data, durable=False)
         except OSError as error:
             raise StoreUnusable(self._store.path, "write to", error) from error
         with self._mutex:
             self._staged.append((draft, path))
+
+
+def write_record(store: Store, path: str, data: bytes) -> None:
+    """Let one record appear that waits for nothing else, durable before it has its name.
+
+    Args:
+        store: where.
+        path: of the record, relative to the store; what is there is replaced.
+        data: its canonical bytes.
+
+    Raises:
+        OSError: the operating system refuses.
+    """
+    draft = store.absolute(f"{layout.STAGING}/{os.getpid()}-{os.urandom(4).hex()}.json")
+    try:
+        _write(draft, data, durable=True)
+        _appear(draft, store.absolute(path))
+    except OSError:
+        _unlink(draft)
+        raise
 
 
 def _publishing_order(path: str) -> tuple[int, str]:
@@ -395,6 +401,31 @@ def _appear(draft: str, path: str) -> None:
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         os.rename(draft, path)
+
+
+def _write(path: str, data: bytes, *, durable: bool) -> None:
+    flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+    try:
+        descriptor = os.open(path, flags, 0o600)
+    except FileNotFoundError:
+        # Some tools that carry a store elsewhere leave empty folders behind.
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, flags, 0o600)
+    try:
+        write_all(descriptor, data)
+        # The same for everybody, whatever the umask: the store's folders decide who reads.
+        os.fchmod(descriptor, layout.FILE_MODE)
+        if durable:
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)
+    except OSError:
+        pass
 
 
 def _sync_file(path: str) -> None:

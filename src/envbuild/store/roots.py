@@ -1,16 +1,19 @@
 """Roots: what a collector must not remove, and everything that is reachable from it.
 
 An environment registers itself by its path, with its manifest, so that what it needs is known even
-while its disk is not there. Nothing here waits for a disk: a root that a power failure tears is
-not believed, and is written again by the next command that looks at the environment.
+while its disk is not there. The form is specified in `store_layout/v1/roots.md`.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 
+from envbuild import canonical
 from envbuild.digest import digest_of
 from envbuild.store import layout
+from envbuild.store.local import StoreUnusable
+from envbuild.store.publish import write_record
 from envbuild.store.records import EnvironmentRoot
 
 TYPE_CHECKING = False
@@ -18,50 +21,46 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.store.local import Store
 
-
-def root_path(prefix: str) -> str:
-    """Return where the root of the environment at the absolute path `prefix` is."""
-    return layout.environment_root(digest_of(os.fsencode(prefix)))
+_READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
 
 def is_registered(store: Store, prefix: str, manifest: Digest) -> bool:
-    """Tell whether the environment at `prefix` is a root with that manifest."""
-    expected = EnvironmentRoot(path=prefix, manifest=manifest).encode()
+    """Tell whether the environment at `prefix` is a root with that manifest, which is there."""
+    if not canonical.is_text(prefix):
+        return False
+    root = EnvironmentRoot(path=prefix, manifest=manifest)
     try:
-        with open(store.absolute(root_path(prefix)), "rb") as file:
-            return file.read() == expected
+        with open(store.absolute(root.location), "rb") as file:
+            agrees = file.read() == root.encode()
     except OSError:
         return False
+    return agrees and os.path.exists(store.absolute(layout.record(layout.MANIFESTS, manifest)))
 
 
 def register(store: Store, prefix: str, manifest: bytes) -> bool:
     """Make the environment at `prefix` a root; return whether the store can be written.
 
+    Where the path is no Unicode text it cannot be a root either.
+
     Args:
         store: where.
         prefix: absolute path of the environment.
         manifest: its manifest, in canonical form.
+
+    Raises:
+        StoreUnusable: the operating system refuses for another reason, such as a full disk.
     """
+    if not canonical.is_text(prefix):
+        return False
     digest = digest_of(manifest)
     root = EnvironmentRoot(path=prefix, manifest=digest)
+    record = layout.record(layout.MANIFESTS, digest)
     try:
-        _write(store.absolute(layout.record(layout.MANIFESTS, digest)), manifest)
-        _write(store.absolute(root_path(prefix)), root.encode())
-    except OSError:
-        return False
+        if store.read(record) != manifest:
+            write_record(store, record, manifest)
+        write_record(store, root.location, root.encode())
+    except OSError as error:
+        if error.errno in _READ_ONLY:
+            return False
+        raise StoreUnusable(store.path, "write to", error) from error
     return True
-
-
-def _write(path: str, data: bytes) -> None:
-    draft = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    try:
-        with open(draft, "wb") as file:
-            file.write(data)
-        os.replace(draft, path)
-    except OSError:
-        try:
-            os.unlink(draft)
-        except OSError:
-            pass
-        raise
