@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 FORMAT = "envbuild-derivation"
 VERSION = 1
 
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
 UNPACKER = 1
 """Raised by hand when the meaning of unpacking changes, so that old results are not believed."""
 
@@ -36,6 +38,14 @@ class InvalidDerivation(StoreError):
         super().__init__(f"invalid derivation: {place}: {reason}")
         self.place = place
         self.reason = reason
+
+
+class UnknownKind(InvalidDerivation):
+    """A derivation of a kind that this version does not know; a later one may."""
+
+    def __init__(self, kind: Json) -> None:
+        super().__init__("kind", f"{kind!r} is not a kind known here")
+        self.kind = kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +138,7 @@ def decode_derivation(data: bytes) -> dict[str, Json]:
     A form that names its inputs by digest does not say what they are, so it is given as it is read.
 
     Raises:
+        UnknownKind: the kind is none that is known here.
         InvalidDerivation: a field is missing, superfluous or wrong, or the version is not ours.
         NotCanonical: the bytes are another spelling of their value.
     """
@@ -145,7 +156,7 @@ def decode_derivation(data: bytes) -> dict[str, Json]:
         case "unpack":
             _check_unpack(document)
         case kind:
-            raise InvalidDerivation("kind", f"{kind!r} is not a kind")
+            raise UnknownKind(kind)
     return document
 
 
@@ -203,5 +214,6 @@ def _is_hash(value: Json) -> bool:
     if not isinstance(value, str):
         return False
     algorithm, _, digest = value.partition(":")
-    named = algorithm.isascii() and algorithm.replace("_", "").isalnum() and algorithm.islower()
-    return named and bool(digest) and not digest.strip("0123456789abcdef")
+    if algorithm.strip(_LETTERS + "0123456789_") or algorithm[:1] not in _LETTERS:
+        return False
+    return bool(algorithm) and bool(digest) and not digest.strip("0123456789abcdef")

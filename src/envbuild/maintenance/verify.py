@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
-from envbuild.derivation.model import InvalidDerivation, decode_derivation
+from envbuild.derivation.model import InvalidDerivation, UnknownKind, decode_derivation
 from envbuild.digest import Digest, digest_of
 from envbuild.errors import StoreError
 from envbuild.events import BlobsChecked, StoreCheckPlanned
@@ -252,7 +252,11 @@ class _Check:
 
     def _check_derivations(self) -> int:
         def check(_path: str, data: bytes) -> None:
-            decode_derivation(data)
+            try:
+                decode_derivation(data)
+            except UnknownKind:
+                # Kinds are open: a newer version works on this store as well.
+                pass
 
         return self._check_named_records(layout.DERIVATIONS, check)
 
