@@ -5,7 +5,8 @@ What is wanted comes from `--python`, else from `.python-version`, else from the
 that exists, then those of `places`, in order; the first that fits is taken. Pre-releases fit only
 when they are asked for, or when the environment that exists was made from one.
 
-With an environment that exists and fits, nothing is searched and no process is started.
+With an environment that exists and fits, nothing is searched and no process is started; the search
+itself is `search`, and not even loaded then.
 """
 
 from __future__ import annotations
@@ -14,28 +15,16 @@ import os
 from dataclasses import dataclass
 
 from envbuild.errors import TargetError
-from envbuild.target.probe import InterpreterTooOld, probe
-from envbuild.target.release import release_part
-from envbuild.target.request import (
-    NameRequest,
-    PathRequest,
-    PythonRequest,
-    SpecRequest,
-    mismatch,
-    parse_request,
-    parse_version_file,
-    prerelease_mismatch,
-    request_of_specifiers,
-    version_may_fit,
-    version_mismatch,
-)
+from envbuild.target.model import experiment_mismatch
+from envbuild.target.probe import probe
+from envbuild.target.release import contains, release_part
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from envbuild.target.model import Interpreter
-    from envbuild.target.places import Candidate
+    from envbuild.target.request import PythonRequest
 
 _VERSION_FILES = (".python-version", ".python-versions")
 
@@ -69,42 +58,6 @@ class FoundInterpreter:
     interpreter: Interpreter
     origin: str
     watched: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Refusal:
-    """An interpreter that was found and not taken; the version is empty where it is unknown."""
-
-    path: str
-    version: str
-    reason: str
-
-
-class NoFittingInterpreter(TargetError):
-    """Nothing that was found answers what is asked.
-
-    Attributes:
-        origin: a sentence that says what was asked for.
-        requires_python: what the lock demands beside it.
-        refused: what was found, in the order in which it was looked at.
-    """
-
-    def __init__(
-        self, origin: str, requires_python: str | None, refused: tuple[Refusal, ...]
-    ) -> None:
-        demand = origin
-        if requires_python and requires_python not in origin:
-            demand += f", and the lock requires Python `{requires_python}`"
-        lines = [f"no Python interpreter fits: {demand}"]
-        for refusal in refused:
-            version = f" ({refusal.version})" if refusal.version else ""
-            lines.append(f"    `{refusal.path}`{version}: {refusal.reason}")
-        if not refused:
-            lines.append("    no interpreter was found at all")
-        super().__init__("\n".join(lines))
-        self.origin = origin
-        self.requires_python = requires_python
-        self.refused = refused
 
 
 class UnreadableVersionFile(TargetError):
@@ -154,24 +107,42 @@ def find_interpreter(
             folder, name = os.path.split(file.path)
             shown = name if folder == os.path.abspath(start) else file.path
             origin = f"`{shown}` asks for `{request.text}`"
-            if isinstance(request, PathRequest):
-                request = PathRequest(text=os.path.join(folder, request.text))
         elif requires_python:
             origin = f"the lock requires Python `{requires_python}`"
         else:
             origin = "nothing asks for a certain Python"
-    search = _Search(
-        request=request if request is not None else request_of_specifiers(requires_python or ""),
+
+    def found(interpreter: Interpreter) -> FoundInterpreter:
+        return FoundInterpreter(
+            interpreter=interpreter, origin=origin, watched=(*watched, interpreter.executable)
+        )
+
+    refused = []
+    if existing is not None and not _names_a_path(request):
+        try:
+            interpreter = probe(existing, cache_dir=cache_dir)
+        except TargetError as error:
+            refused.append((existing, "", error.message))
+        else:
+            reason = _reason_to_leave(existing, interpreter, request, requires_python)
+            if reason is None:
+                return found(interpreter)
+            refused.append((existing, interpreter.target.version, reason))
+    from envbuild.target.request import request_of_specifiers
+    from envbuild.target.search import Refusal, Search
+
+    search = Search(
+        request=request or request_of_specifiers(requires_python or ""),
         requires_python=requires_python,
         origin=origin,
         environ=environ,
         start=start,
         cache_dir=cache_dir,
+        refused=tuple(
+            Refusal(path=path, version=version, reason=reason) for path, version, reason in refused
+        ),
     )
-    interpreter = search.find(existing)
-    return FoundInterpreter(
-        interpreter=interpreter, origin=origin, watched=(*watched, interpreter.executable)
-    )
+    return found(search.find())
 
 
 def find_python_version_file(
@@ -205,7 +176,7 @@ def find_python_version_file(
             text = _read_if_there(path)
             if text is None:
                 continue
-            request = parse_version_file(text)
+            request = _parse_version_file(text, folder)
             if is_global and requires_python and not _may_agree(request, requires_python):
                 continue
             return VersionFile(path=path, request=request, looked_at=tuple(looked_at))
@@ -218,143 +189,42 @@ def read_request(text: str) -> PythonRequest:
     Raises:
         UnsupportedPython: see `parse_request`.
     """
+    from envbuild.target.request import parse_request
+
     return parse_request(text, is_path=os.path.exists(text))
 
 
-class _Search:
-    """One search: what is asked, and what was refused on the way."""
+def _names_a_path(request: PythonRequest | None) -> bool:
+    if request is None:
+        return False
+    from envbuild.target.request import PathRequest
 
-    __slots__ = ("_cache_dir", "_environ", "_origin", "_refused", "_request", "_requires", "_start")
+    return isinstance(request, PathRequest)
 
-    def __init__(
-        self,
-        *,
-        request: PythonRequest,
-        requires_python: str | None,
-        origin: str,
-        environ: Mapping[str, str],
-        start: str,
-        cache_dir: str,
-    ) -> None:
-        self._request = request
-        self._requires = requires_python
-        self._origin = origin
-        self._environ = environ
-        self._start = start
-        self._cache_dir = cache_dir
-        self._refused: list[Refusal] = []
 
-    def find(self, existing: str | None) -> Interpreter:
-        request = self._request
-        if isinstance(request, PathRequest):
-            found = self._at_path(os.path.abspath(request.text))
-        else:
-            found = self._of_environment(existing, request) if existing is not None else None
-            if found is None and isinstance(request, NameRequest):
-                found = self._by_name(request.text)
-            elif found is None and isinstance(request, SpecRequest):
-                found = self._by_description(request)
-        if found is None:
-            raise NoFittingInterpreter(self._origin, self._requires, tuple(self._refused))
-        return found
+def _reason_to_leave(
+    existing: str,
+    interpreter: Interpreter,
+    request: PythonRequest | None,
+    requires_python: str | None,
+) -> str | None:
+    """Return why the interpreter of the environment that exists does not fit, if it does not."""
+    target = interpreter.target
+    if request is None:
+        reason = experiment_mismatch(target)
+    else:
+        from envbuild.target.request import NameRequest, SpecRequest, mismatch
 
-    def _at_path(self, path: str) -> Interpreter | None:
-        from envbuild.target.places import executable_in
-
-        if os.path.isdir(path):
-            path = executable_in(path)
-        interpreter = probe(path, cache_dir=self._cache_dir)
-        return self._accept(path, interpreter, None)
-
-    def _of_environment(
-        self, existing: str, request: NameRequest | SpecRequest
-    ) -> Interpreter | None:
-        try:
-            interpreter = probe(existing, cache_dir=self._cache_dir)
-        except TargetError as error:
-            self._refuse(existing, "", error.message)
-            return None
         reason = None
-        if isinstance(request, NameRequest):
+        if isinstance(request, SpecRequest):
+            reason = mismatch(request, target, is_existing=True)
+        elif isinstance(request, NameRequest):
             names = {os.path.basename(path) for path in (existing, interpreter.executable)}
-            if request.text not in names:
-                reason = f"it is not named `{request.text}`"
-        else:
-            reason = mismatch(request, interpreter.target, is_existing=True)
-        return self._accept(existing, interpreter, reason)
-
-    def _by_name(self, name: str) -> Interpreter | None:
-        from envbuild.target.places import is_executable, search_path
-        from envbuild.target.probe import venv_of
-
-        for folder in search_path(self._environ, start=self._start):
-            path = os.path.join(folder, name)
-            if is_executable(path) and venv_of(path) is None:
-                interpreter = self._probe(path)
-                if interpreter and self._accept(path, interpreter, None):
-                    return interpreter
-        return None
-
-    def _by_description(self, request: SpecRequest) -> Interpreter | None:
-        from envbuild.target.places import candidates
-
-        seen: set[str] = set()
-        for candidate in candidates(request, environ=self._environ, start=self._start):
-            file = os.path.realpath(candidate.path)
-            if file in seen:
-                continue
-            seen.add(file)
-            reason = self._hopeless(candidate, request)
-            if reason is not None:
-                self._refuse(candidate.path, candidate.version, reason)
-                continue
-            interpreter = self._probe(candidate.path)
-            if interpreter is None:
-                continue
-            reason = mismatch(request, interpreter.target, is_default=candidate.is_default)
-            if self._accept(candidate.path, interpreter, reason):
-                return interpreter
-        return None
-
-    def _hopeless(self, candidate: Candidate, request: SpecRequest) -> str | None:
-        """Return why an executable cannot fit, as far as its place tells."""
-        wanted = request.implementation or "cpython"
-        if candidate.implementation not in {"", wanted} and not request.anything:
-            return f"it is {candidate.implementation}, not {wanted}"
-        if not candidate.version:
-            return None
-        return (
-            version_mismatch(request, candidate.version)
-            or self._not_required(candidate.version)
-            or prerelease_mismatch(request, candidate.version)
-        )
-
-    def _accept(
-        self, path: str, interpreter: Interpreter, reason: str | None
-    ) -> Interpreter | None:
-        version = interpreter.target.version
-        reason = reason or self._not_required(version)
-        if reason is None:
-            return interpreter
-        self._refuse(path, version, reason)
-        return None
-
-    def _not_required(self, version: str) -> str | None:
-        if self._requires and not version_may_fit(self._requires, release_part(version)):
-            return f"it is not {self._requires}"
-        return None
-
-    def _probe(self, path: str) -> Interpreter | None:
-        try:
-            return probe(path, cache_dir=self._cache_dir)
-        except InterpreterTooOld as error:
-            self._refuse(path, error.version, "it is older than any that is supported")
-        except TargetError as error:
-            self._refuse(path, "", error.message.partition("\n")[0])
-        return None
-
-    def _refuse(self, path: str, version: str, reason: str) -> None:
-        self._refused.append(Refusal(path=path, version=version, reason=reason))
+            reason = None if request.text in names else f"it is not named `{request.text}`"
+    version = release_part(target.version)
+    if reason is None and requires_python and not contains(requires_python, version):
+        reason = f"it is not {requires_python}"
+    return reason
 
 
 def _folders_with_wishes(
@@ -388,10 +258,18 @@ def _read_if_there(path: str) -> str | None:
         raise UnreadableVersionFile(path, "it is not UTF-8") from error
 
 
+def _parse_version_file(text: str, folder: str) -> PythonRequest | None:
+    from envbuild.target.request import PathRequest, parse_version_file
+
+    request = parse_version_file(text)
+    if isinstance(request, PathRequest):
+        return PathRequest(text=os.path.join(folder, request.text))
+    return request
+
+
 def _may_agree(request: PythonRequest | None, requires_python: str) -> bool:
-    if not isinstance(request, SpecRequest) or not request.release:
+    from envbuild.target.request import SpecRequest, version_may_fit
+
+    if not isinstance(request, SpecRequest) or len(request.release) < 2:
         return True
-    release = ".".join(map(str, request.release))
-    if len(request.release) == 1:
-        return True
-    return version_may_fit(requires_python, release)
+    return version_may_fit(requires_python, ".".join(map(str, request.release)))

@@ -124,3 +124,14 @@ class Interpreter:
     target: Target
     executable: str
     home: str
+
+
+def experiment_mismatch(target: Target) -> str | None:
+    """Return why a target is not taken unasked, if it is an experiment of Python's makers.
+
+    Before 3.14, free-threaded builds were (PEP 779).
+    """
+    minor = tuple(map(int, target.markers["python_version"].split(".")))
+    if "t" in target.abi_flags and minor < (3, 14):
+        return "it is a free-threaded build, which must be asked for"
+    return None

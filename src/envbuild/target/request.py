@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from envbuild.errors import TargetError
-from envbuild.target.model import OLDEST_VERSION
+from envbuild.target.model import OLDEST_VERSION, experiment_mismatch
 from envbuild.target.release import (
     asks_for_prerelease,
     contains,
@@ -283,10 +283,10 @@ def mismatch(
         return "it is a free-threaded build"
     if "debug" in request.variant and not debug:
         return "it is not a debug build"
-    # Before 3.14 free threading was an experiment (PEP 779).
-    experimental = freethreaded and parse_version_numbers(target.version) < (3, 14)
-    if request.variant == "" and experimental and not request.anything:
-        return "it is a free-threaded build, which must be asked for"
+    if request.variant == "" and not request.anything:
+        reason = experiment_mismatch(target)
+        if reason is not None:
+            return reason
     for wanted, found in (
         (request.system, _system_of(target)),
         (request.arch, _arch_of(target)),

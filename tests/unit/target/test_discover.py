@@ -10,7 +10,6 @@ import uv
 
 from envbuild.target.discover import (
     FoundInterpreter,
-    NoFittingInterpreter,
     UnreadableVersionFile,
     find_interpreter,
     find_python_version_file,
@@ -18,6 +17,7 @@ from envbuild.target.discover import (
 )
 from envbuild.target.probe import InterpreterFailed, InterpreterMissing
 from envbuild.target.request import PathRequest, UnsupportedPython
+from envbuild.target.search import NoFittingInterpreter
 from support.interpreters import pythons, running
 from unit.target.pretended import of_version, pretend, script
 from unit.target.recorded import linux_313t, pypy_39
@@ -213,8 +213,8 @@ def test_when_nothing_fits_the_error_lists_what_was_found_and_why_not(world: Wor
     with pytest.raises(NoFittingInterpreter) as caught:
         world.version("3.12", ">=3.12")
     assert (
-        f"    `{root}/bin/python3.12`: `{root}/bin/python3.12` ended with exit status 1 when asked "
-        "what it is:"
+        f"    `{root}/bin/python3.12`: it ended with exit status 1 when asked what it is: "
+        "I am broken"
     ) in caught.value.message.splitlines()
 
 
@@ -496,7 +496,7 @@ def test_keeping_an_environment_loads_nothing_that_is_heavy(world: World) -> Non
         "from envbuild.target.discover import find_interpreter\n"
         f"found = find_interpreter(request=None, **{arguments!r})\n"
         "found.interpreter.target.digest\n"
-        "heavy = 'packaging subprocess json tempfile typing pathlib envbuild.target.places'\n"
+        "heavy = 'packaging subprocess json tempfile typing pathlib envbuild.target.search'\n"
         "print([name for name in heavy.split() if name in sys.modules])\n"
     )
     run = subprocess.run(

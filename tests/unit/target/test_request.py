@@ -262,7 +262,10 @@ def test_a_name_tells_its_minor_version(name: str, version: tuple[int, int] | No
 
 
 def of_version(target: Target, version: str) -> Target:
-    return dataclasses.replace(target, version=version)
+    minor = ".".join(version.split(".")[:2])
+    return dataclasses.replace(
+        target, version=version, markers={**target.markers, "python_version": minor}
+    )
 
 
 CPYTHON = LINUX_313
