@@ -21,7 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from envbuild.workflows.watch import Watched
+    from envbuild.workflows.watched import Watched
 
 _FORMAT = "envbuild-recall 1"
 _COMMANDS = frozenset({"realize", "realise"})

@@ -189,11 +189,14 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
     options = workshop.options
     limits = Limits()
     if options.unpack_limit is not None:
-        limits = replace(limits, total=options.unpack_limit)
+        limits = replace(limits, total_size=options.unpack_limit)
 
     def locate(node: Node) -> str:
         wheel = node.package.wheel
-        return resolve(wheel.address, folder=inputs.folder)
+        location = wheel.location
+        if wheel.userinfo:
+            location = location.replace("://", f"://{wheel.userinfo}@", 1)
+        return resolve(location, folder=inputs.folder)
 
     return execute(
         missing,

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.selection.model import SkippedPackage
-    from envbuild.workflows.watch import Watched
+    from envbuild.workflows.watched import Watched
 
     LinkMode = Literal["auto", "reflink", "hardlink", "copy", "symlink"]
     Action = Literal["added", "removed", "replaced", "repaired"]

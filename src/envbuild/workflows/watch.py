@@ -1,16 +1,11 @@
-"""What a run has relied on, so that a later one can tell that it would come to the same.
-
-Two kinds of facts: files with the digests of what they held (or their absence), and paths with the
-few numbers by which the file system tells that they have been touched. Checking them costs a few
-system calls and no knowledge of what they mean.
-"""
+"""Taking down what a run relied on, so that a later one can tell that it would come to the same."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.digest import digest_of
+from envbuild.workflows.watched import Watched
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,22 +13,7 @@ if TYPE_CHECKING:
     from envbuild.target.discover import FoundInterpreter
     from envbuild.workflows.apply import Applied
     from envbuild.workflows.inputs import Inputs
-
-    Signature = tuple[int, int, int]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Watched:
-    """What a run has relied on.
-
-    Attributes:
-        contents: absolute paths of files, with the digest of their content, `None` for absence.
-        signatures: absolute paths, with modification time in nanoseconds, inode number and size
-            (of a link itself, not of what it leads to); `None` for absence.
-    """
-
-    contents: tuple[tuple[str, Digest | None], ...]
-    signatures: tuple[tuple[str, Signature | None], ...]
+    from envbuild.workflows.watched import Signature
 
 
 def watch(inputs: Inputs, found: FoundInterpreter, applied: Applied) -> Watched:
