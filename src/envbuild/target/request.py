@@ -305,7 +305,7 @@ def version_mismatch(request: SpecRequest, version: str) -> str | None:
         version: a whole version, or only its minor part where no more is known; the answer is
             about any version that begins so.
     """
-    numbers = parse_version_numbers(version)
+    numbers = _numbers(version)
     shared = min(len(numbers), len(request.release))
     if numbers[:shared] != request.release[:shared]:
         return f"it is not {'.'.join(map(str, request.release))}"
@@ -330,15 +330,10 @@ def prerelease_mismatch(request: SpecRequest, version: str) -> str | None:
 
 def version_may_fit(specifiers: str, version: str) -> bool:
     """Tell whether a set of versions holds `version`, or some patch of it where it ends early."""
-    numbers = parse_version_numbers(version)
+    numbers = _numbers(version)
     if len(numbers) == 2:
         return contains_some_patch(specifiers, (numbers[0], numbers[1]))
     return contains(specifiers, version)
-
-
-def parse_version_numbers(version: str) -> tuple[int, ...]:
-    """Return the release numbers of a version, whatever comes after them."""
-    return parse_release(release_part(version)) or ()
 
 
 def _check_supported(request: SpecRequest) -> None:
@@ -348,6 +343,11 @@ def _check_supported(request: SpecRequest) -> None:
         raise UnsupportedPython(request.text, f"{oldest} is the oldest version")
     if "freethreaded" in request.variant and len(release) == 2 and release < (3, 13):
         raise UnsupportedPython(request.text, "there is no free threading before 3.13")
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Return the release numbers of a version, whatever comes after them."""
+    return parse_release(release_part(version)) or ()
 
 
 def _parse_version_or_implementation(text: str, folded: str) -> SpecRequest | None:

@@ -301,8 +301,8 @@ def test_a_program_that_hangs_is_ended_with_all_that_it_started(
 ) -> None:
     note = tmp_path / "pid"
     path = script(tmp_path / "python", f"sleep 601 & echo $! > {note}\n{body}")
-    with pytest.raises(InterpreterHung, match=r"gave no answer within 0\.5 s") as caught:
-        probe(str(path), cache_dir=cache, time_limit=0.5)
+    with pytest.raises(InterpreterHung, match=r"gave no answer within 2 s") as caught:
+        probe(str(path), cache_dir=cache, time_limit=2.0)
     assert caught.value.output == ("still here" if "still" in body else "")
     child = int(note.read_text())
     for _ in range(200):
