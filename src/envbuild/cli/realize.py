@@ -1,0 +1,248 @@
+"""`envbuild realize`: from a lockfile to an environment."""
+
+from __future__ import annotations
+
+from envbuild.cli.arguments import Command, Group, Option, Positional
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from envbuild.cli.arguments import Arguments
+    from envbuild.cli.context import Context
+    from envbuild.cli.terminal import Terminal
+    from envbuild.selection.model import Request
+    from envbuild.workflows.options import RealiseOptions
+    from envbuild.workflows.settings import Settings
+
+
+def run(arguments: Arguments, terminal: Terminal) -> int:
+    """Realise, and print what came of it; 1 where a check finds a difference."""
+    from time import perf_counter
+
+    from envbuild.cli.context import enter
+    from envbuild.cli.progress import reporter_for
+
+    started = perf_counter()
+    context = enter(arguments, terminal, lockfile=arguments.positional)
+    options = realise_options(context, arguments.positional)
+
+    from envbuild.workflows.realise import realise
+
+    with reporter_for(terminal, context) as reporter:
+        result = realise(options, environ=context.environ, cwd=context.cwd, reporter=reporter)
+
+    from envbuild.cli import render
+
+    if terminal.as_json:
+        terminal.data(render.result_as_json(result, options))
+    else:
+        seconds = perf_counter() - started
+        terminal.answer(render.result_as_text(result, options, seconds, terminal.paint))
+    if options.check and (result.created or result.changes):
+        from envbuild.cli.failures import complain
+
+        complain(terminal, f"the environment `{result.prefix}` is not what the lock asks for")
+        return 1
+    return 0
+
+
+def realise_options(context: Context, lockfile: str | None) -> RealiseOptions:
+    """Return what the settings ask of `realise`."""
+    from envbuild.workflows.options import RealiseOptions
+
+    settings = context.settings
+    mirrors = (text.partition("=") for text in settings.texts("index-mirror"))
+    refresh = ("*",) if settings.flag("refresh") else settings.texts("refresh-package")
+    return RealiseOptions(
+        lockfile=lockfile,
+        venv=settings.text("venv"),
+        python=settings.text("python"),
+        store=context.store,
+        cache=context.cache,
+        request=_request(settings),
+        link_mode=settings.choice("link-mode") or "auto",
+        require_link=settings.flag("require-link"),
+        clear=settings.flag("clear"),
+        inexact=settings.flag("inexact"),
+        check=settings.flag("check"),
+        dry_run=settings.flag("dry-run"),
+        offline=settings.flag("offline"),
+        index_mirrors=tuple((source, target) for source, _, target in mirrors),
+        verify_record=not settings.flag("no-verify-record"),
+        refresh=refresh,
+        insecure_hosts=settings.texts("allow-insecure-host"),
+        keyring_provider=settings.choice("keyring-provider") or "auto",
+        jobs=settings.number("concurrent-downloads") or 16,
+        unpack_limit=settings.number("unpack-limit"),
+    )
+
+
+def _request(settings: Settings) -> Request:
+    from envbuild.selection.model import Request
+
+    # One of the three on the command line means that no variable speaks of the group.
+    dev = settings.first_said(("dev", "no-dev", "only-dev"))
+    return Request(
+        roots=settings.texts("package") or None,
+        all_packages=settings.flag("all-packages"),
+        extras=settings.texts("extra"),
+        all_extras=settings.flag("all-extras"),
+        no_extras=settings.texts("no-extra"),
+        groups=_with_dev(settings, "group", "dev" in dev),
+        all_groups=settings.flag("all-groups"),
+        no_groups=_with_dev(settings, "no-group", "no-dev" in dev),
+        only_groups=_with_dev(settings, "only-group", "only-dev" in dev),
+        no_default_groups=settings.flag("no-default-groups"),
+        no_install_project=settings.flag("no-install-project"),
+        no_install_workspace=settings.flag("no-install-workspace"),
+        no_install_local=settings.flag("no-install-local"),
+        no_install_packages=settings.texts("no-install-package"),
+    )
+
+
+def _with_dev(settings: Settings, name: str, dev: bool) -> tuple[str, ...]:
+    names = settings.texts(name)
+    return (*names, "dev") if dev and "dev" not in names else names
+
+
+COMMAND = Command(
+    name="realize",
+    summary="Build the environment that a lockfile describes",
+    run=run,
+    positional=Positional(
+        metavar="LOCKFILE",
+        help="A uv.lock or pylock.toml; by default the nearest uv.lock, here or upwards",
+        is_file=True,
+    ),
+    groups=(
+        Group(
+            title="What to install",
+            options=(
+                Option(name="extra", metavar="NAME", help="Include this extra"),
+                Option(name="all-extras", help="Include every extra"),
+                Option(name="no-extra", metavar="NAME", help="Leave this out of --all-extras"),
+                Option(name="group", metavar="NAME", help="Include this dependency group"),
+                Option(name="all-groups", help="Include every dependency group"),
+                Option(name="no-group", metavar="NAME", help="Leave this group out; always wins"),
+                Option(
+                    name="only-group",
+                    metavar="NAME",
+                    help="Install this group and nothing of the project",
+                ),
+                Option(name="no-default-groups", help="Do not include the default groups"),
+                Option(name="dev", help="Include the group dev", replaces="no-dev"),
+                Option(name="no-dev", help="Leave the group dev out", replaces="dev"),
+                Option(name="only-dev", help="Install the group dev and nothing of the project"),
+                Option(
+                    name="package", metavar="NAME", help="Install for this member of the workspace"
+                ),
+                Option(name="all-packages", help="Install for every member of the workspace"),
+                Option(
+                    name="no-install-project", help="Leave the project out, not its dependencies"
+                ),
+                Option(name="no-install-workspace", help="The same for all workspace members"),
+                Option(name="no-install-local", help="The same for everything from local paths"),
+                Option(name="no-install-package", metavar="NAME", help="The same for this package"),
+            ),
+        ),
+        Group(
+            title="Environment",
+            options=(
+                Option(
+                    name="venv",
+                    metavar="PATH",
+                    help="The environment; by default .venv beside the lockfile",
+                ),
+                Option(
+                    name="python",
+                    short="p",
+                    metavar="SPEC",
+                    help="Interpreter: 3.12, cpython@3.13, >=3.10, or a path",
+                ),
+                Option(
+                    name="link-mode",
+                    metavar="MODE",
+                    help="How files get in: auto, reflink, hardlink, copy or symlink",
+                ),
+                Option(name="require-link", help="Fail where the link mode cannot be had"),
+                Option(name="no-require-link", sets="require-link", value=False),
+                Option(name="clear", help="Replace whatever environment is there"),
+                Option(
+                    name="inexact",
+                    help="Keep packages that the lock does not ask for",
+                    replaces="exact",
+                ),
+                Option(name="exact", sets="inexact", value=False),
+                Option(name="check", help="Change nothing; exit with 1 where something differs"),
+                Option(name="dry-run", help="Change nothing; print what would be done"),
+            ),
+        ),
+        Group(
+            title="Fetching",
+            options=(
+                Option(
+                    name="index-mirror",
+                    metavar="FROM=TO",
+                    help="Read what is below the URL FROM below TO instead",
+                ),
+                Option(
+                    name="allow-insecure-host",
+                    metavar="HOST",
+                    help="Do not check the certificate of this host",
+                ),
+                Option(
+                    name="keyring-provider",
+                    metavar="HOW",
+                    help="Where to find passwords: auto, disabled or subprocess",
+                ),
+                Option(
+                    name="concurrent-downloads", metavar="N", help="Transfers at once (default 16)"
+                ),
+                Option(name="refresh", help="Pin anew what the lock has no hash for"),
+                Option(name="refresh-package", metavar="NAME", help="The same for this package"),
+                Option(
+                    name="no-verify-record",
+                    help="Accept wheels whose RECORD disagrees with their content",
+                ),
+                Option(name="verify-record", sets="no-verify-record", value=False),
+                Option(
+                    name="unpack-limit",
+                    metavar="SIZE",
+                    help="Refuse wheels that unpack to more than this",
+                ),
+            ),
+        ),
+        Group(
+            title="Output",
+            options=(
+                Option(
+                    name="json", help="Print the result as JSON", sets="output-format", value="json"
+                ),
+                Option(name="output-format", metavar="FORMAT", help="Print text or json"),
+                Option(name="frozen", help="Use the lock as it is, which is always done"),
+            ),
+        ),
+    ),
+    clashes=(
+        ("extra", "all-extras"),
+        ("only-group", "extra"),
+        ("only-group", "all-extras"),
+        ("only-group", "group"),
+        ("only-group", "all-groups"),
+        ("only-group", "dev"),
+        ("only-dev", "group"),
+        ("only-dev", "all-groups"),
+        ("only-dev", "no-dev"),
+        ("package", "all-packages"),
+        ("check", "clear"),
+    ),
+    notes="""\
+Options that take a NAME, a HOST or FROM=TO may be given several times, and their variables hold
+several, separated by spaces.
+
+Examples:
+  envbuild realize                         the project here, with its default groups
+  envbuild realize --extra web --no-dev    for production, with one extra
+  envbuild realize deploy/uv.lock --venv /srv/app/.venv --python 3.12
+  envbuild realize --check                 is the environment what the lock asks for?
+  envbuild realize --offline --json        from the store alone, for a script""",
+)

@@ -1,0 +1,493 @@
+"""What the user has said, and where: arguments, environment variables, settings files.
+
+A setting has one name everywhere. `link-mode` is the option `--link-mode`, the variable
+`ENVBUILD_LINK_MODE`, and the key `link-mode` in two files: the table `[tool.envbuild]` of the
+`pyproject.toml` beside the lock, and `envbuild/config.toml` in the user's configuration folder. Where
+uv has a variable of the same meaning, that is looked at after ours; an empty variable says nothing.
+
+Precedence is the order of that list: option, variable, project, user. A list given by an option
+takes the place of one given by a variable, and the lists of the two files follow it, as in uv.
+
+Every fault of every source is found before one is reported. What a command makes of the settings is
+the command's affair.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from envbuild.errors import EnvbuildError, UsageError, raise_all
+from envbuild.workflows.folders import user_settings
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any, Literal
+
+    Kind = Literal["flag", "text", "path", "number", "size", "choice", "names", "hosts", "mirrors"]
+    Given = bool | str | list[str]
+    Value = bool | int | str | tuple[str, ...]
+    Layer = dict[str, Value]
+
+_LISTS = frozenset({"names", "hosts", "mirrors"})
+_TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
+_FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
+_UNITS = {
+    "": 1,
+    "B": 1,
+    "KB": 10**3,
+    "MB": 10**6,
+    "GB": 10**9,
+    "TB": 10**12,
+    "KIB": 2**10,
+    "MIB": 2**20,
+    "GIB": 2**30,
+    "TIB": 2**40,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """One thing that can be said.
+
+    Attributes:
+        name: of the option, without its hyphens, and of the key in files.
+        kind: what its values are; names are normalised (PEP 503), paths made absolute, numbers
+            positive, sizes in bytes.
+        choices: the values of a `choice`.
+        aliases: other spellings of choices.
+        variable: the variable of ours, `None` where only an option makes sense.
+        uv_variable: the variable of uv that means the same.
+        in_files: whether settings files may hold it.
+    """
+
+    name: str
+    kind: Kind
+    choices: tuple[str, ...] = ()
+    aliases: tuple[tuple[str, str], ...] = ()
+    variable: str | None = None
+    uv_variable: str | None = None
+    in_files: bool = False
+
+    @property
+    def is_list(self) -> bool:
+        """Whether it may be said several times."""
+        return self.kind in _LISTS
+
+
+def _anywhere(
+    name: str,
+    kind: Kind,
+    uv: str | None = None,
+    *,
+    choices: tuple[str, ...] = (),
+    aliases: tuple[tuple[str, str], ...] = (),
+) -> Setting:
+    return Setting(
+        name=name,
+        kind=kind,
+        choices=choices,
+        aliases=aliases,
+        variable=_variable(name),
+        uv_variable=uv,
+        in_files=True,
+    )
+
+
+def _not_in_files(name: str, kind: Kind, uv: str | None = None) -> Setting:
+    """What to install is a question for each run: a file that answered it would be forgotten."""
+    return Setting(name=name, kind=kind, variable=_variable(name), uv_variable=uv)
+
+
+def _option(name: str, kind: Kind) -> Setting:
+    return Setting(name=name, kind=kind)
+
+
+def _variable(name: str) -> str:
+    return "ENVBUILD_" + name.upper().replace("-", "_")
+
+
+LINK_MODES = ("auto", "reflink", "hardlink", "copy", "symlink")
+KEYRING_PROVIDERS = ("auto", "disabled", "subprocess")
+
+SETTINGS = {
+    setting.name: setting
+    for setting in (
+        _anywhere("store", "path"),
+        _anywhere("cache-dir", "path"),
+        _anywhere("venv", "path", "UV_PROJECT_ENVIRONMENT"),
+        _anywhere("python", "text", "UV_PYTHON"),
+        _anywhere(
+            "link-mode",
+            "choice",
+            "UV_LINK_MODE",
+            choices=LINK_MODES,
+            aliases=(("clone", "reflink"),),
+        ),
+        _anywhere("require-link", "flag"),
+        _anywhere("inexact", "flag"),
+        _anywhere("offline", "flag", "UV_OFFLINE"),
+        _anywhere("index-mirror", "mirrors"),
+        _anywhere("allow-insecure-host", "hosts", "UV_INSECURE_HOST"),
+        _anywhere("keyring-provider", "choice", "UV_KEYRING_PROVIDER", choices=KEYRING_PROVIDERS),
+        _anywhere("concurrent-downloads", "number", "UV_CONCURRENT_DOWNLOADS"),
+        _anywhere("no-verify-record", "flag"),
+        _anywhere("unpack-limit", "size"),
+        _anywhere("color", "choice", choices=("auto", "always", "never")),
+        _anywhere("no-progress", "flag", "UV_NO_PROGRESS"),
+        _not_in_files("extra", "names"),
+        _not_in_files("all-extras", "flag"),
+        _not_in_files("no-extra", "names"),
+        _not_in_files("group", "names"),
+        _not_in_files("no-group", "names", "UV_NO_GROUP"),
+        _not_in_files("only-group", "names"),
+        _not_in_files("all-groups", "flag"),
+        _not_in_files("no-default-groups", "flag", "UV_NO_DEFAULT_GROUPS"),
+        _not_in_files("dev", "flag", "UV_DEV"),
+        _not_in_files("no-dev", "flag", "UV_NO_DEV"),
+        _not_in_files("only-dev", "flag"),
+        _not_in_files("package", "names"),
+        _not_in_files("all-packages", "flag"),
+        _not_in_files("no-install-project", "flag", "UV_NO_INSTALL_PROJECT"),
+        _not_in_files("no-install-workspace", "flag", "UV_NO_INSTALL_WORKSPACE"),
+        _not_in_files("no-install-local", "flag", "UV_NO_INSTALL_LOCAL"),
+        _not_in_files("no-install-package", "names"),
+        Setting(
+            name="output-format",
+            kind="choice",
+            choices=("text", "json"),
+            variable="ENVBUILD_OUTPUT_FORMAT",
+        ),
+        _not_in_files("directory", "path", "UV_WORKING_DIR"),
+        _not_in_files("config-file", "path"),
+        _not_in_files("no-config", "flag"),
+        _option("clear", "flag"),
+        _option("check", "flag"),
+        _option("dry-run", "flag"),
+        _option("frozen", "flag"),
+        _option("refresh", "flag"),
+        _option("refresh-package", "names"),
+    )
+}
+
+
+class WrongValue(UsageError):
+    """A value that a setting cannot have; `origin` says which setting, and where it was given."""
+
+    def __init__(self, origin: str, found: object, reason: str, *, hint: str | None = None) -> None:
+        super().__init__(f"{origin}: {reason}, found `{found}`", hint=hint)
+        self.origin = origin
+        self.found = found
+        self.reason = reason
+
+
+class UnknownSetting(UsageError):
+    """A key in a settings file that means nothing."""
+
+    def __init__(self, file: str, key: str, *, similar: str | None) -> None:
+        super().__init__(
+            f"`{file}`: there is no setting `{key}`",
+            hint=f"did you mean `{similar}`?" if similar else None,
+        )
+        self.file = file
+        self.key = key
+
+
+class UnreadableSettings(UsageError):
+    """A settings file that is not there, cannot be read, or is not what it should be."""
+
+    def __init__(self, file: str, reason: str) -> None:
+        super().__init__(f"cannot read the settings in `{file}`: {reason}")
+        self.file = file
+        self.reason = reason
+
+
+class Settings:
+    """Everything that was said, to be asked for by the names in `SETTINGS`."""
+
+    __slots__ = ("_layers",)
+
+    def __init__(self, arguments: Layer, variables: Layer, files: Iterable[Layer]) -> None:
+        self._layers = (arguments, variables, *files)
+
+    def flag(self, name: str) -> bool:
+        """Return what was said of a flag, `False` where nothing was."""
+        value = self._first(name)
+        return value is not None and bool(value)
+
+    def text(self, name: str) -> str | None:
+        """Return a text, path or choice."""
+        value = self._first(name)
+        assert value is None or isinstance(value, str)
+        return value
+
+    def choice(self, name: str) -> Any:
+        """Return one of a setting's choices, whose own type is narrower than text."""
+        return self.text(name)
+
+    def number(self, name: str) -> int | None:
+        """Return a number, or a size in bytes."""
+        value = self._first(name)
+        assert value is None or isinstance(value, int)
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list, first what an option or else a variable says, then what the files say."""
+        arguments, variables, *files = (layer.get(name) for layer in self._layers)
+        found: list[str] = []
+        for value in (arguments if arguments is not None else variables, *files):
+            assert value is None or isinstance(value, tuple)
+            found += value or ()
+        return tuple(dict.fromkeys(found))
+
+    def first_said(self, names: Iterable[str]) -> frozenset[str]:
+        """Return which of the flags `names` the foremost source that speaks of any of them sets."""
+        for layer in self._layers:
+            said = [name for name in names if name in layer]
+            if said:
+                return frozenset(name for name in said if layer[name])
+        return frozenset()
+
+    def _first(self, name: str) -> Value | None:
+        assert not SETTINGS[name].is_list
+        return next((layer[name] for layer in self._layers if name in layer), None)
+
+
+def gather(
+    given: Mapping[str, Given],
+    *,
+    lockfile: str | None,
+    environ: Mapping[str, str],
+    platform: str,
+    cwd: str,
+) -> Settings:
+    """Return what `given` options, variables and settings files say together.
+
+    Args:
+        given: options by name: a flag's state, a value's text, the texts of a list.
+        lockfile: as named by the user; the project's settings are beside it.
+        environ: the environment.
+        platform: as in `sys.platform`.
+        cwd: absolute path; relative paths in options and variables start there, except that an
+            environment named by a variable is relative to the lock's folder, as in uv.
+
+    Raises:
+        UsageError: something cannot be understood; `Problems` for several.
+    """
+    problems: list[EnvbuildError] = []
+    arguments = _from_options(given, cwd, problems)
+    folder = lock_folder(lockfile, cwd)
+    variables = _from_variables(environ, cwd, folder or cwd, problems)
+    files: list[Layer] = []
+    said = Settings(arguments, variables, ())
+    named = said.text("config-file")
+    if named is not None:
+        files.append(_from_file(named, None, problems))
+    elif not said.flag("no-config"):
+        if folder is not None:
+            files.append(_from_project(os.path.join(folder, "pyproject.toml"), problems))
+        own = user_settings(environ, platform)
+        if os.path.isfile(own):
+            files.append(_from_file(own, None, problems))
+    raise_all(problems)
+    return Settings(arguments, variables, files)
+
+
+def lock_folder(lockfile: str | None, cwd: str) -> str | None:
+    """Return the folder of the lock: of the one named, or of the nearest `uv.lock` upwards.
+
+    A folder may be named as well as the lock in it.
+    """
+    if lockfile is not None:
+        path = os.path.normpath(os.path.join(cwd, lockfile))
+        return path if os.path.isdir(path) else os.path.dirname(path)
+    folder = cwd
+    while not os.path.isfile(os.path.join(folder, "uv.lock")):
+        parent = os.path.dirname(folder)
+        if parent == folder:
+            return None
+        folder = parent
+    return folder
+
+
+def similar(word: str, words: Iterable[str]) -> str | None:
+    """Return the one of `words` that was probably meant by `word`."""
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, tuple(words), n=1)), None)
+
+
+def _from_options(given: Mapping[str, Given], cwd: str, problems: list[EnvbuildError]) -> Layer:
+    layer: Layer = {}
+    for name, value in given.items():
+        origin = f"`--{name}`"
+        if isinstance(value, bool):
+            layer[name] = value
+        else:
+            _add(layer, SETTINGS[name], value, origin, cwd, problems)
+    return layer
+
+
+def _from_variables(
+    environ: Mapping[str, str], cwd: str, folder: str, problems: list[EnvbuildError]
+) -> Layer:
+    layer: Layer = {}
+    for setting in SETTINGS.values():
+        for variable in (setting.variable, setting.uv_variable):
+            text = environ.get(variable, "") if variable else ""
+            if text:
+                base = folder if setting.name == "venv" else cwd
+                said = text.split() if setting.is_list else text
+                _add(layer, setting, said, f"`{variable}`", base, problems)
+                break
+    return layer
+
+
+def _from_project(path: str, problems: list[EnvbuildError]) -> Layer:
+    try:
+        with open(path, "rb") as file:
+            # Nearly every project has this file, and nearly none has settings of ours in it.
+            if b"envbuild" not in file.read():
+                return {}
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except OSError as error:
+        problems.append(UnreadableSettings(path, error.strerror or str(error)))
+        return {}
+    return _from_file(path, ("tool", "envbuild"), problems)
+
+
+def _from_file(path: str, place: tuple[str, ...] | None, problems: list[EnvbuildError]) -> Layer:
+    """Read the table at `place` of a file, the whole file where that is `None`."""
+    from envbuild.lockfile.toml import NotToml, parse_toml
+
+    try:
+        with open(path, encoding="utf-8") as file:
+            table: object = parse_toml(file.read(), file=path)
+    except NotToml as error:
+        reason = f"line {error.line}, column {error.column}: {error.reason}"
+        problems.append(UnreadableSettings(path, reason))
+        return {}
+    except UnicodeDecodeError:
+        problems.append(UnreadableSettings(path, "it is not UTF-8"))
+        return {}
+    except OSError as error:
+        problems.append(UnreadableSettings(path, error.strerror or str(error)))
+        return {}
+    prefix = ""
+    for key in place or ():
+        prefix += f"{key}."
+        table = table.get(key, {}) if isinstance(table, dict) else table
+    if not isinstance(table, dict):
+        problems.append(UnreadableSettings(path, f"`{prefix.rstrip('.')}` is not a table"))
+        return {}
+
+    layer: Layer = {}
+    allowed = [setting.name for setting in SETTINGS.values() if setting.in_files]
+    for key, value in table.items():
+        if key in allowed:
+            origin = f"`{path}`: `{prefix}{key}`"
+            _add(layer, SETTINGS[key], value, origin, os.path.dirname(path), problems)
+        else:
+            problems.append(UnknownSetting(path, prefix + key, similar=similar(key, allowed)))
+    return layer
+
+
+def _add(
+    layer: Layer,
+    setting: Setting,
+    said: object,
+    origin: str,
+    folder: str,
+    problems: list[EnvbuildError],
+) -> None:
+    """Put the value that `said` spells into `layer`, or what is wrong with it into `problems`."""
+    try:
+        layer[setting.name] = _value(setting, said, origin, folder)
+    except UsageError as problem:
+        problems.append(problem)
+
+
+def _value(setting: Setting, said: object, origin: str, folder: str) -> Value:
+    """Return the value that `said` spells: texts, or what TOML has for the setting's kind."""
+    match setting.kind, said:
+        case "flag", bool():
+            return said
+        case "flag", str() if said.lower() in _TRUE | _FALSE:
+            return said.lower() in _TRUE
+        case "flag", _:
+            raise WrongValue(origin, said, "expected `true` or `false`")
+        case "number" | "size", int() if not isinstance(said, bool) and said > 0:
+            return said
+        case "number", str() if said.isascii() and said.isdigit() and int(said) > 0:
+            return int(said)
+        case "number", _:
+            raise WrongValue(origin, said, "expected a whole number above 0")
+        case "size", str() if (size := _size(said)) is not None:
+            return size
+        case "size", _:
+            raise WrongValue(origin, said, "expected a size such as `4GiB` or a number of bytes")
+        case "choice", _:
+            return _choice(setting, said, origin)
+        case "path", str() if said:
+            return os.path.normpath(os.path.join(folder, os.path.expanduser(said)))
+        case "text", str() if said:
+            return said
+        case "text" | "path", _:
+            raise WrongValue(origin, said, "expected a text that is not empty")
+        case _, list():
+            return tuple(_item(setting, item, origin) for item in said)
+        case _:
+            raise WrongValue(origin, said, "expected a list of texts")
+
+
+def _choice(setting: Setting, said: object, origin: str) -> str:
+    word = dict(setting.aliases).get(str(said), said)
+    if isinstance(word, str) and word in setting.choices:
+        return word
+    meant = similar(str(said), setting.choices)
+    raise WrongValue(
+        origin,
+        said,
+        f"expected one of {', '.join(f'`{choice}`' for choice in setting.choices)}",
+        hint=f"did you mean `{meant}`?" if meant else None,
+    )
+
+
+def _item(setting: Setting, said: object, origin: str) -> str:
+    from envbuild.lockfile.names import is_name, normalise
+
+    if not isinstance(said, str):
+        raise WrongValue(origin, said, "expected a list of texts")
+    match setting.kind:
+        case "names":
+            if not is_name(said):
+                reason = (
+                    "a name consists of letters, digits, `-`, `_` and `.`, and starts and ends"
+                    " with a letter or digit"
+                )
+                raise WrongValue(origin, said, reason)
+            return normalise(said)
+        case "mirrors":
+            from envbuild.index.mirrors import BadMirror, Mirrors
+            from envbuild.index.redaction import redact
+
+            try:
+                (rule,) = Mirrors.parse((said,)).rules
+            except BadMirror as error:
+                raise WrongValue(origin, redact(said), _MIRROR) from error
+            return f"{rule.source}={rule.target}"
+        case _:
+            return said
+
+
+_MIRROR = "expected `FROM=TO`, FROM an `http` or `https` URL, TO a URL or an absolute path"
+
+
+def _size(text: str) -> int | None:
+    number = text.rstrip("BbIiKkMmGgTt ")
+    unit = text[len(number) :].strip().upper()
+    if number.isascii() and number.isdigit() and int(number) > 0 and unit in _UNITS:
+        return int(number) * _UNITS[unit]
+    return None
