@@ -12,7 +12,9 @@ from envbuild.derivation.model import Fetch, Unpack
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from envbuild.selection.model import SelectedPackage, Selection
+    from collections.abc import Iterable
+
+    from envbuild.selection.model import SelectedPackage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,11 +25,13 @@ class Node:
     unpack: Unpack
 
 
-def compile_selection(selection: Selection, *, verify_record: bool) -> tuple[Node, ...]:
-    """Return the derivations of a selection's packages, in the selection's order."""
+def compile_packages(
+    packages: Iterable[SelectedPackage], *, verify_record: bool
+) -> tuple[Node, ...]:
+    """Return the derivations of selected packages, in their order."""
     return tuple(
         Node(package=package, unpack=_unpack(package, verify_record=verify_record))
-        for package in selection.packages
+        for package in packages
     )
 
 

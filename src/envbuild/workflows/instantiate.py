@@ -6,14 +6,21 @@ import marshal
 import os
 from dataclasses import dataclass, replace
 
-from envbuild.derivation.compile import compile_selection
+from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
+from envbuild.environment.collisions import tolerated_paths
 from envbuild.environment.footprint import SKELETON, Footprint, owners
 from envbuild.environment.instantiation import INSTANTIATION, Distribution, Instantiation
+from envbuild.environment.manifest import WRITER
+from envbuild.environment.plan import build_manifest, describe_distribution
+from envbuild.environment.written import PROJECT, direct_url, local_archive
+from envbuild.errors import VenvError, raise_all
 from envbuild.realise.plan import plan_realisation
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.local import StoreUnusable
+from envbuild.workflows.descriptions import Described, Descriptions, shared_key
+from envbuild.workflows.options import Pinned
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,7 +37,7 @@ if TYPE_CHECKING:
     from envbuild.store.running import Running
     from envbuild.target.model import Target
     from envbuild.workflows.inputs import Inputs
-    from envbuild.workflows.options import Pinned, RealiseOptions
+    from envbuild.workflows.options import RealiseOptions
 
 PLACEMENT = 1
 """Raised by hand when the meaning of a kept placement changes."""
@@ -74,22 +81,16 @@ def instantiate(
     if kept is not None:
         return Instantiated(instantiation=kept)
     selection = select(inputs, request, target, target_digest, store)
-    nodes = compile_selection(selection, verify_record=workshop.options.verify_record)
-    plan = plan_realisation(nodes, store, refresh=workshop.options.refresh)
-    trees = dict(plan.trees)
-    realised: dict[str, Realised] = {}
-    if plan.missing:
-        realised = _execute(plan.missing, inputs, workshop)
-        trees |= {name: result.tree for name, result in realised.items()}
-    notes = list(plan.notes)
-    by_name = {node.package.name: node.package for node in nodes}
-    for name, result in realised.items():
-        notes += [f"`{by_name[name].wheel.filename}`: {note}" for note in result.notes]
-    instantiation = _describe(selection, trees, target, store, tuple(sorted(notes)))
+    # One for each lockfile and target: the next lock of a project is mostly the last one.
+    facts = (PLACEMENT, WRITER, workshop.options.verify_record, target_digest, inputs.lockfile)
+    known = Descriptions(store, digest_of(repr(facts).encode()))
+    trees, realised, notes = _realise(selection, known, inputs, workshop)
+    instantiation = _describe(selection, trees, known, target, store, notes)
     write_cache(store, f"instantiations/{key}", instantiation.dumps())
+    known.save()
     return Instantiated(
         instantiation=instantiation,
-        pinned=_pinned(realised, by_name),
+        pinned=_pinned(realised, selection),
         fetched=sum(1 for result in realised.values() if result.fetched),
         fetched_bytes=sum(result.fetched for result in realised.values()),
     )
@@ -160,6 +161,7 @@ def _key(
     facts = (
         INSTANTIATION,
         PLACEMENT,
+        WRITER,
         inputs.kind,
         inputs.lock_digest,
         target_digest,
@@ -179,6 +181,36 @@ def _kept(store: Store, key: Digest, workshop: Workshop) -> Instantiation | None
     trees = [each.tree for each in kept.distributions]
     workshop.running.needs(trees=trees)
     return kept if all(store.has_tree(tree) for tree in trees) else None
+
+
+def _realise(
+    selection: Selection, known: Descriptions, inputs: Inputs, workshop: Workshop
+) -> tuple[dict[str, Digest], dict[str, Realised], tuple[str, ...]]:
+    """Return the trees of all packages, what was done for them, and what the user should know."""
+    trees: dict[str, Digest] = {}
+    if not workshop.options.refresh:
+        for package in selection.packages:
+            tree = known.tree(package)
+            if tree is not None:
+                trees[package.name] = tree
+        workshop.running.needs(trees=trees.values())
+    rest = tuple(package for package in selection.packages if package.name not in trees)
+    if not rest:
+        return trees, {}, ()
+    nodes = compile_packages(rest, verify_record=workshop.options.verify_record)
+    workshop.running.needs(keys=[node.unpack.digest for node in nodes])
+    plan = plan_realisation(nodes, workshop.store, refresh=workshop.options.refresh)
+    workshop.running.needs(trees=plan.trees.values())
+    trees |= plan.trees
+    notes = list(plan.notes)
+    realised: dict[str, Realised] = {}
+    if plan.missing:
+        realised = _execute(plan.missing, inputs, workshop)
+        for node in plan.missing:
+            result = realised[node.package.name]
+            trees[node.package.name] = result.tree
+            notes += [f"`{node.package.wheel.filename}`: {note}" for note in result.notes]
+    return trees, realised, tuple(sorted(notes))
 
 
 def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> dict[str, Realised]:
@@ -241,88 +273,119 @@ def _fetcher(inputs: Inputs, workshop: Workshop) -> Fetcher:
 def _describe(
     selection: Selection,
     trees: Mapping[str, Digest],
+    known: Descriptions,
     target: Target,
     store: Store,
     notes: tuple[str, ...],
 ) -> Instantiation:
     """Decide where everything goes, check that nothing collides, and write the manifest."""
-    from envbuild.environment.collisions import tolerated_paths
-    from envbuild.environment.manifest import build_manifest
-    from envbuild.environment.written import PROJECT, direct_url, local_archive
-    from envbuild.errors import VenvError, raise_all
-
-    placements: dict[str, Placement] = {}
-    faults = []
+    placements = _Placements(store, trees, target)
+    urls: dict[str, bytes | None] = {}
+    found: dict[str, Described] = {}
+    faults: list[VenvError] = []
     for package in selection.packages:
-        try:
-            placements[package.name] = load_placement(
-                store, trees[package.name], distribution=package.name, target=target
-            )
-        except VenvError as error:
-            faults.append(error)
+        name = package.name
+        urls[name] = direct_url(package, lock_folder=PROJECT)
+        described = known.described(package, trees[name])
+        if described is None:
+            try:
+                described = _described(package, placements[name], urls[name], target)
+            except VenvError as error:
+                faults.append(error)
+                continue
+            known.keep(package, described)
+        found[name] = described
     raise_all(faults)
-    urls = {
-        package.name: direct_url(package, lock_folder=PROJECT) for package in selection.packages
-    }
-    manifest = build_manifest(
-        target,
-        [(package, placements[package.name], urls[package.name]) for package in selection.packages],
-    )
-    records = {record.name: record for record in manifest.distributions}
-    distributions = tuple(
-        Distribution(
-            footprint=_footprint(package, placements[package.name], records[package.name].digest),
-            tree=trees[package.name],
-            requested=package.requested,
-            direct_url=urls[package.name],
-            local_archive=local_archive(package),
-            archive=package.wheel.filename,
-        )
-        for package in selection.packages
-    )
-    shared = {
-        unit: names
-        for unit, names in owners(tuple(each.footprint for each in distributions)).items()
-        if len(names) > 1
-    }
+    footprints = tuple(each.footprint for each in found.values())
+    manifest = build_manifest(target, (each.record for each in found.values()))
+    data = manifest.encode()
     return Instantiation(
-        environment=manifest.digest,
-        manifest=manifest.encode(),
+        environment=digest_of(data),
+        manifest=data,
         skeleton=Footprint(
             name=SKELETON,
             version="",
             identity=manifest.skeleton_digest,
             info="",
-            units=manifest.skeleton_units,
+            units=manifest.skeleton_paths,
             files=len(manifest.skeleton),
             folders=0,
         ),
-        distributions=distributions,
-        tolerated=tolerated_paths(shared, placements),
+        distributions=tuple(
+            Distribution(
+                footprint=found[package.name].footprint,
+                tree=trees[package.name],
+                requested=package.requested,
+                direct_url=urls[package.name],
+                local_archive=local_archive(package),
+                archive=package.wheel.filename,
+            )
+            for package in selection.packages
+        ),
+        tolerated=_tolerated(footprints, trees, placements, known),
         skipped=selection.skipped,
         notes=notes,
     )
 
 
-def _footprint(package: SelectedPackage, placement: Placement, identity: str) -> Footprint:
-    return Footprint(
+class _Placements(dict[str, "Placement"]):
+    """Placements by the name of the distribution, loaded when they are asked for."""
+
+    def __init__(self, store: Store, trees: Mapping[str, Digest], target: Target) -> None:
+        super().__init__()
+        self._store = store
+        self._trees = trees
+        self._target = target
+
+    def __missing__(self, name: str) -> Placement:
+        placement = load_placement(
+            self._store, self._trees[name], distribution=name, target=self._target
+        )
+        self[name] = placement
+        return placement
+
+
+def _described(
+    package: SelectedPackage, placement: Placement, url: bytes | None, target: Target
+) -> Described:
+    record = describe_distribution(target, package, placement, url)
+    footprint = Footprint(
         name=package.name,
         version=package.version,
-        identity=identity,
+        identity=record.digest,
         info=placement.info,
-        units=tuple(sorted({*placement.units})),
+        units=tuple(sorted({*placement.units, placement.info})),
         files=sum(len(files) for _, files in placement.links),
         folders=len(placement.folders),
     )
+    return Described(record=record, footprint=footprint)
 
 
-def _pinned(
-    realised: Mapping[str, Realised], by_name: Mapping[str, SelectedPackage]
-) -> tuple[Pinned, ...]:
-    from envbuild.workflows.options import Pinned
+def _tolerated(
+    footprints: tuple[Footprint, ...],
+    trees: Mapping[str, Digest],
+    placements: _Placements,
+    known: Descriptions,
+) -> frozenset[str]:
+    """Return the paths that several distributions have with equal content.
 
+    Raises:
+        FileCollision: or with unequal content.
+    """
+    shared = {unit: names for unit, names in owners(footprints).items() if len(names) > 1}
+    key = shared_key(shared, trees)
+    paths = known.tolerated(key)
+    if paths is None:
+        names = {name for sharing in shared.values() for name in sharing}
+        paths = tolerated_paths(shared, {name: placements[name] for name in names})
+        known.keep_tolerated(key, paths)
+    return paths
+
+
+def _pinned(realised: Mapping[str, Realised], selection: Selection) -> tuple[Pinned, ...]:
+    found = ((package, realised.get(package.name)) for package in selection.packages)
     return tuple(
-        Pinned(name=name, filename=by_name[name].wheel.filename, sha256=result.pinned)
-        for name, result in sorted(realised.items())
-        if result.pinned is not None
+        Pinned(name=package.name, filename=package.wheel.filename, sha256=result.pinned)
+        for package, result in found
+        if result is not None and result.pinned is not None
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import replace
 
-from envbuild.derivation.compile import compile_selection
+from envbuild.derivation.compile import compile_packages
 from envbuild.environment.link import DamagedBlobs
 from envbuild.events import Notice
 from envbuild.realise.plan import plan_realisation
@@ -92,7 +92,7 @@ def _compare_only(
     missing: tuple[str, ...] = ()
     try:
         selection = select(inputs, request, target, target.digest, store)
-        nodes = compile_selection(selection, verify_record=options.verify_record)
+        nodes = compile_packages(selection.packages, verify_record=options.verify_record)
         if store is not None:
             plan = plan_realisation(nodes, store, refresh=options.refresh)
             missing = tuple(node.package.wheel.filename for node in plan.missing)
@@ -175,6 +175,6 @@ def _complete(request: Request, inputs: Inputs) -> Request:
     project = parse_project(inputs.project, file=f"{inputs.folder}/pyproject.toml")
     return replace(
         request,
-        default_groups=project.default_groups,
-        group_requires_python=project.group_requires_python,
+        default_groups=None if project.default_groups == "all" else project.default_groups,
+        group_requires_python=tuple(sorted(project.group_requires_python.items())),
     )

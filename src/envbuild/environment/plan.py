@@ -1,0 +1,87 @@
+"""Planning an environment: from what was selected and placed to the manifest."""
+
+from __future__ import annotations
+
+from envbuild.digest import digest_of
+from envbuild.environment.manifest import Manifest, ManifestDistribution, WrittenDigest
+from envbuild.environment.skeleton import skeleton_files, skeleton_links
+from envbuild.environment.written import PREFIX, local_archive, uv_cache, written_files
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from envbuild.environment.placement import Placement
+    from envbuild.environment.written import WrittenFile
+    from envbuild.selection.model import SelectedPackage
+    from envbuild.target.model import Target
+
+EXECUTABLE = "{executable}"
+"""Stands for the path of the base interpreter in symbolic contents."""
+
+HOME = "{home}"
+"""Stands for the folder of the base interpreter in symbolic contents."""
+
+PROMPT = "{prompt}"
+"""Stands for what activation shows in symbolic contents."""
+
+
+def build_manifest(target: Target, distributions: Iterable[ManifestDistribution]) -> Manifest:
+    """Return the manifest of the environment that holds `distributions`, in any order."""
+    return Manifest(
+        implementation=target.implementation,
+        version=target.version,
+        cache_tag=target.cache_tag,
+        soabi=target.soabi,
+        abi_flags=target.abi_flags,
+        platform=target.platform,
+        scheme=target.scheme,
+        distributions=tuple(sorted(distributions, key=lambda distribution: distribution.name)),
+        skeleton=_digests(
+            skeleton_files(target, prefix=PREFIX, home=HOME, executable=EXECUTABLE, prompt=PROMPT)
+        ),
+        links=tuple(sorted(skeleton_links(target, EXECUTABLE))),
+    )
+
+
+def describe_distribution(
+    target: Target, package: SelectedPackage, placement: Placement, direct_url: bytes | None
+) -> ManifestDistribution:
+    """Return what a manifest says of a package.
+
+    Args:
+        target: what the environment is for.
+        package: what was selected.
+        placement: where its files go.
+        direct_url: the symbolic content of its `direct_url.json`.
+    """
+    written = written_files(
+        placement,
+        prefix=PREFIX,
+        scripts=target.scheme.scripts,
+        requested=package.requested,
+        direct_url=direct_url,
+        uv_cache=None if local_archive(package) is None else uv_cache(None),
+    )
+    return ManifestDistribution(
+        name=package.name,
+        version=package.version,
+        tree=placement.tree,
+        requested=package.requested,
+        direct_url=None if direct_url is None else direct_url.decode("utf-8"),
+        written=_digests(written),
+    )
+
+
+def _digests(files: Iterable[WrittenFile]) -> tuple[WrittenDigest, ...]:
+    return tuple(
+        sorted(
+            (
+                WrittenDigest(
+                    path=file.path, digest=digest_of(file.data), executable=file.executable
+                )
+                for file in files
+            ),
+            key=lambda file: file.path,
+        )
+    )

@@ -1,0 +1,139 @@
+"""What the distributions of an environment came to, remembered from one lock of a project to the next.
+
+After one package has changed, all others have the same trees, placements and records as before, and
+need not be looked at. Everything kept here follows from what it is kept under, but for one thing
+that its user has to check: that the tree is still in the store.
+"""
+
+from __future__ import annotations
+
+import marshal
+from dataclasses import dataclass
+
+from envbuild.digest import Digest, digest_of
+from envbuild.environment.footprint import Footprint
+from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
+from envbuild.store.cache import read_cache, write_cache
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from envbuild.selection.model import SelectedPackage
+    from envbuild.store.local import Store
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Described:
+    """One distribution: its record in the manifest, and its footprint."""
+
+    record: ManifestDistribution
+    footprint: Footprint
+
+    def as_tuple(self) -> tuple[Any, ...]:
+        """Return plain values for `marshal`."""
+        record = self.record
+        written = tuple((file.path, file.digest, file.executable) for file in record.written)
+        return (
+            (record.name, record.version, record.tree, record.requested, record.direct_url),
+            written,
+            self.footprint.as_tuple(),
+        )
+
+    @staticmethod
+    def from_tuple(values: Any) -> Described:
+        """Return what `as_tuple` took apart."""
+        (name, version, tree, requested, direct_url), written, footprint = values
+        return Described(
+            record=ManifestDistribution(
+                name=name,
+                version=version,
+                tree=tree,
+                requested=requested,
+                direct_url=direct_url,
+                written=tuple(
+                    WrittenDigest(path=path, digest=digest, executable=executable)
+                    for path, digest, executable in written
+                ),
+            ),
+            footprint=Footprint.from_tuple(footprint),
+        )
+
+
+class Descriptions:
+    """What is remembered for one lockfile and one set of facts about target and options."""
+
+    def __init__(self, store: Store, name: str) -> None:
+        self._store = store
+        self._name = f"descriptions/{name}"
+        self._before: dict[str, Any] = {}
+        self._after: dict[str, Any] = {}
+        data = read_cache(store, self._name)
+        if data is not None:
+            form, kept = marshal.loads(data)  # noqa: S302 - the cache vouches for it
+            if form == _FORMAT:
+                self._before = kept
+
+    def tree(self, package: SelectedPackage) -> Digest | None:
+        """Return the tree of a package, where it is known and still in the store."""
+        kept = self._before.get(_key(package))
+        if kept is None:
+            return None
+        tree: Digest = kept[0][2]
+        return tree if self._store.has_tree(tree) else None
+
+    def described(self, package: SelectedPackage, tree: Digest) -> Described | None:
+        """Return what a package came to with that tree."""
+        key = _key(package)
+        kept = self._before.get(key)
+        if kept is None or kept[0][2] != tree:
+            return None
+        self._after[key] = kept
+        return Described.from_tuple(kept)
+
+    def keep(self, package: SelectedPackage, described: Described) -> None:
+        """Remember what a package came to."""
+        self._after[_key(package)] = described.as_tuple()
+
+    def tolerated(self, shared: str) -> frozenset[str] | None:
+        """Return the paths that distributions share without harm, for what they share."""
+        kept = self._before.get(shared)
+        if kept is None:
+            return None
+        self._after[shared] = kept
+        return frozenset(kept)
+
+    def keep_tolerated(self, shared: str, paths: frozenset[str]) -> None:
+        """Remember the paths that distributions share without harm."""
+        self._after[shared] = tuple(sorted(paths))
+
+    def save(self) -> None:
+        """Keep what was used or added since this was made, and nothing else."""
+        if self._after != self._before:
+            write_cache(self._store, self._name, marshal.dumps((_FORMAT, self._after)))
+
+
+def _key(package: SelectedPackage) -> str:
+    wheel = package.wheel
+    return repr(
+        (
+            package.name,
+            package.version,
+            package.source,
+            package.source_location if package.source != "registry" else "",
+            package.subdirectory,
+            package.requested,
+            wheel.filename,
+            wheel.hash or wheel.location,
+        )
+    )
+
+
+def shared_key(units: Mapping[str, list[str]], trees: Mapping[str, Digest]) -> str:
+    """Return what the harmless overlaps of distributions that share units follow from."""
+    names = sorted({name for sharing in units.values() for name in sharing})
+    facts = (sorted(units.items()), [(name, trees[name]) for name in names])
+    return f"shared {digest_of(repr(facts).encode())}"
