@@ -1,0 +1,148 @@
+"""The formats of records: how the code reads and writes each, and the values of its vectors."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from envbuild import canonical
+from envbuild.derivation.model import Fetch, Unpack, decode_derivation
+from envbuild.digest import Digest, digest_of
+from envbuild.store.records import (
+    ArchiveOutput,
+    EnvironmentRoot,
+    NamedRoot,
+    Realisation,
+    TreeOutput,
+    decode_realisation,
+    decode_root,
+)
+from envbuild.store.tree import Tree, decode_tree
+from support.stores import file_entry, link_entry, tree_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+@dataclass(frozen=True)
+class Format:
+    """One kind of record.
+
+    Attributes:
+        kind: folder of its vectors, and name of its schema where it has one.
+        decode: canonical bytes to a value.
+        encode: the inverse.
+        values: the values of the vectors, by name.
+    """
+
+    kind: str
+    decode: Callable[[bytes], object]
+    encode: Callable[[object], bytes]
+    values: Mapping[str, object]
+    has_schema: bool = True
+
+
+def encode_value(value: object) -> bytes:
+    """Return the canonical bytes of a record or of a JSON value."""
+    match value:
+        case Tree() | Realisation() | EnvironmentRoot() | NamedRoot():
+            return value.encode()
+        case _:
+            return canonical.encode(value)  # type: ignore[arg-type]
+
+
+MODULE = b"VERSION = 1\n"
+SCRIPT = b"#!python\nprint('hello')\n"
+FETCH = Fetch(name="demo-1.0-py3-none-any.whl", hash="sha256:" + "5e" * 32, location=None)
+UNPACK = Unpack(source=FETCH, distribution="demo", version="1.0")
+KEY = UNPACK.resolved_key("5e" * 32)
+ONE_FILE = tree_of({"demo/__init__.py": MODULE})
+MANIFEST = digest_of(b"a manifest")
+
+TREES: dict[str, object] = {
+    "empty": Tree(entries=()),
+    "one-file": ONE_FILE,
+    "empty-file": tree_of({"demo/py.typed": b""}),
+    "executable": tree_of({"demo/data.txt": SCRIPT}, {"demo-1.0.data/scripts/demo": SCRIPT}),
+    "order-of-paths": tree_of(
+        dict.fromkeys(("a/b", "a.b", "a-b", "B", "aa", "a0", "\u00e9", "\uff5e", "\U0001f600"), b"")
+    ),
+    "unicode": tree_of({"docs/e\u0301 and \u00e9.txt": b"not normalised\n", 'quote"tab\t': b""}),
+    "symlinks": Tree.of(
+        (
+            file_entry("lib/libdemo.so.1.2", b"\x7fELF"),
+            link_entry("lib/libdemo.so", "libdemo.so.1.2"),
+            link_entry("bin/here", "../lib/./libdemo.so"),
+            link_entry("dangling", "nowhere/at all"),
+        )
+    ),
+}
+
+DERIVATIONS: dict[str, object] = {
+    "fetch": FETCH.as_json(),
+    "fetch-sha512": Fetch(
+        name="demo-1.0-py3-none-any.whl", hash="sha512:" + "7d" * 64, location=None
+    ).as_json(),
+    "fetch-without-hash": Fetch(
+        name="demo-1.0-py3-none-any.whl",
+        hash=None,
+        location="https://index.example/files/demo-1.0-py3-none-any.whl",
+    ).as_json(),
+    "unpack": UNPACK.as_json(),
+    "unpack-resolved": UNPACK.resolved("5e" * 32),
+    "unpack-unverified": Unpack(
+        source=FETCH, distribution="demo", version="1.0", verify_record=False
+    ).resolved("5e" * 32),
+}
+
+REALISATIONS: dict[str, object] = {
+    "tree": Realisation(
+        resolved_key=KEY,
+        output=TreeOutput(digest=ONE_FILE.digest),
+        name="demo-1.0-py3-none-any.whl",
+    ),
+    "notes": Realisation(
+        resolved_key=KEY,
+        output=TreeOutput(digest=ONE_FILE.digest),
+        name="demo-1.0-py3-none-any.whl",
+        notes=("`demo/a.py` is not as RECORD says", "`demo/b.py` is not in RECORD"),
+    ),
+    "archive": Realisation(
+        resolved_key=Digest("3c" * 32),
+        output=ArchiveOutput(sha256="5e" * 32, size=12_345),
+        name="demo-1.0-py3-none-any.whl",
+    ),
+}
+
+ROOTS: dict[str, object] = {
+    "environment": EnvironmentRoot(path="/srv/app/.venv", manifest=MANIFEST),
+    "environment-unicode": EnvironmentRoot(path="/srv/Grüße 1/.venv", manifest=MANIFEST),
+    "named": NamedRoot(name="release-3", manifest=MANIFEST),
+}
+
+CANONICAL: dict[str, object] = {
+    "null": None,
+    "booleans": [False, True],
+    "integers": [0, -1, canonical.LARGEST_INTEGER, -canonical.LARGEST_INTEGER],
+    "empty-containers": [{}, [], ""],
+    "order-of-keys": {"b": 1, "a": 2, "B": 3, "_": 4, "aa": 5, "1": 6, "": 7},
+    "control-characters": "".join(map(chr, range(0x20))),
+    "no-needless-escapes": "/ \x7f \u0080 \u00e9 \u2028 \u2029 \ufeff \uffff \U0001f600 \U0010ffff",
+    "escapes": '"\\',
+    "depth": {"a": [{"b": [[{"c": "d"}]]}]},
+}
+
+
+def decode_canonical(data: bytes) -> object:
+    """Return the value of canonical JSON."""
+    return canonical.decode(data, what="vector")
+
+
+FORMATS = (
+    Format("canonical-json", decode_canonical, encode_value, CANONICAL, has_schema=False),
+    Format("tree", decode_tree, encode_value, TREES),
+    Format("derivation", decode_derivation, encode_value, DERIVATIONS),
+    Format("realisation", decode_realisation, encode_value, REALISATIONS),
+    Format("root", decode_root, encode_value, ROOTS),
+)
+BY_KIND = {each.kind: each for each in FORMATS}
