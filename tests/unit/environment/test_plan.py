@@ -1,0 +1,152 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from envbuild.digest import Digest, digest_of
+from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
+from envbuild.environment.placement import Placement
+from envbuild.environment.plan import EXECUTABLE, build_manifest
+from envbuild.environment.written import PROJECT, direct_url
+from envbuild.selection.model import Artifact, SelectedPackage
+from envbuild.target.model import Target
+from support.trees import unpacked
+from unit.target.recorded import LINUX_313, MACOS_ARM_312
+
+INFO = "lib/python3.13/site-packages/{}-1.dist-info"
+INDEX = "https://index.example/simple"
+
+
+def selected(name: str, **given: object) -> SelectedPackage:
+    wheel = Artifact(filename=f"{name}-1-py3-none-any.whl", location="x", hash=None, size=None)
+    package = SelectedPackage(
+        name=name,
+        version="1",
+        source="registry",
+        source_location=INDEX,
+        subdirectory="",
+        wheel=wheel,
+        requested=False,
+    )
+    return replace(package, **given)  # type: ignore[arg-type]
+
+
+def placed(name: str, target: Target = LINUX_313, *, code: bytes = b"1") -> Placement:
+    files = {
+        f"{name}.py": code,
+        f"{name}-1.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n",
+        f"{name}-1.dist-info/entry_points.txt": f"[console_scripts]\n{name} = m:f\n".encode(),
+    }
+    return unpacked(files).place(name, target.scheme)
+
+
+def environment(*packages: SelectedPackage, target: Target = LINUX_313) -> Digest:
+    return build_manifest(
+        target,
+        [
+            (package, placed(package.name, target), direct_url(package, lock_folder=PROJECT))
+            for package in packages
+        ],
+    ).digest
+
+
+def test_a_manifest_lists_what_is_linked_and_what_is_written() -> None:
+    package = selected("demo", source="path", source_location="../demo.whl", requested=True)
+    placement = placed("demo")
+    manifest = build_manifest(LINUX_313, [(package, placement, b"{}")])
+    (distribution,) = manifest.distributions
+    assert distribution == ManifestDistribution(
+        name="demo",
+        version="1",
+        tree=placement.tree,
+        requested=True,
+        direct_url="{}",
+        written=distribution.written,
+    )
+    info = INFO.format("demo")
+    written = {file.path: file for file in distribution.written}
+    assert list(written) == sorted(
+        [
+            "bin/demo",
+            f"{info}/INSTALLER",
+            f"{info}/RECORD",
+            f"{info}/REQUESTED",
+            f"{info}/direct_url.json",
+            f"{info}/uv_cache.json",
+        ]
+    )
+    assert [path for path, file in written.items() if file.executable] == ["bin/demo"]
+    assert written[f"{info}/REQUESTED"].digest == digest_of(b"")
+    launcher = b"#!{prefix}/bin/python\n" + placement.launchers[0][1]
+    assert written["bin/demo"].digest == digest_of(launcher)
+    assert ("bin/python", EXECUTABLE) in manifest.links
+    assert {"pyvenv.cfg", "bin/activate"} <= {file.path for file in manifest.skeleton}
+    assert WrittenDigest(path=".gitignore", digest=digest_of(b"*\n"), executable=False) in (
+        manifest.skeleton
+    )
+
+
+def test_the_order_of_packages_does_not_matter() -> None:
+    one, other = selected("one"), selected("other")
+    assert environment(one, other) == environment(other, one)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        replace(LINUX_313, libc="musl 1.2"),
+        replace(LINUX_313, tags=LINUX_313.tags[1:]),
+        replace(
+            LINUX_313,
+            markers={**LINUX_313.markers, "platform_release": "7", "platform_version": "8"},
+        ),
+    ],
+)
+def test_what_only_decides_which_wheels_fit_is_no_part_of_an_environment(target: Target) -> None:
+    assert environment(selected("demo"), target=target) == environment(selected("demo"))
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        selected("demo", source_location="https://mirror.example/simple"),
+        selected(
+            "demo",
+            wheel=Artifact(
+                filename="demo-1-py3-none-any.whl", location="y", hash="sha256:0", size=3
+            ),
+        ),
+    ],
+)
+def test_where_a_wheel_of_an_index_was_is_no_part_of_an_environment(
+    package: SelectedPackage,
+) -> None:
+    assert environment(package) == environment(selected("demo"))
+
+
+@pytest.mark.parametrize(
+    ("package", "target"),
+    [
+        (selected("other"), LINUX_313),
+        (selected("demo", version="2"), LINUX_313),
+        (selected("demo", requested=True), LINUX_313),
+        (selected("demo", source="path", source_location="a.whl"), LINUX_313),
+        (selected("demo"), MACOS_ARM_312),
+        (selected("demo"), replace(LINUX_313, version="3.13.1")),
+        (selected("demo"), replace(LINUX_313, scheme=replace(LINUX_313.scheme, scripts="Scripts"))),
+    ],
+)
+def test_everything_that_is_in_an_environment_is_part_of_its_digest(
+    package: SelectedPackage, target: Target
+) -> None:
+    assert environment(package, target=target) != environment(selected("demo"))
+
+
+def test_changed_code_changes_the_digest() -> None:
+    package = selected("demo")
+    digests = {
+        build_manifest(LINUX_313, [(package, placed("demo", code=code), None)]).digest
+        for code in (b"1", b"2")
+    }
+    assert len(digests) == 2
