@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from envbuild.cli.arguments import GLOBAL, option_rows, section
+from envbuild.cli.arguments import GLOBAL, Command, Positional, option_rows, section
 from envbuild.errors import UsageError
 from envbuild.workflows.settings import similar
 
@@ -10,7 +10,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from envbuild.cli.arguments import Command
+    from envbuild.cli.arguments import Arguments
+    from envbuild.cli.terminal import Terminal
 
 NAMES = ("realize", "store path", "store ls", "store info", "store verify", "completion")
 ALIASES = {"realise": "realize"}
@@ -80,13 +81,37 @@ def load(name: str) -> Command:
 
             return COMMAND
         case "completion":
-            from envbuild.cli.completion import COMMAND
-
-            return COMMAND
+            return _COMPLETION
         case _:
             from envbuild.cli.store import COMMANDS
 
             return COMMANDS[name]
+
+
+def _print_completion(arguments: Arguments, terminal: Terminal) -> int:
+    from envbuild.cli.completion import script
+
+    assert arguments.positional is not None
+    terminal.data(script(arguments.positional, map(load, NAMES), ALIASES))
+    return 0
+
+
+_COMPLETION = Command(
+    name="completion",
+    summary="Print a script that completes commands and options in a shell",
+    run=_print_completion,
+    positional=Positional(
+        metavar="SHELL",
+        help="Shell to print it for",
+        required=True,
+        choices=("bash", "zsh", "fish"),
+    ),
+    notes="""\
+Examples:
+  eval "$(envbuild completion bash)"        in ~/.bashrc
+  eval "$(envbuild completion zsh)"         in ~/.zshrc, after compinit
+  envbuild completion fish | source         in ~/.config/fish/config.fish""",
+)
 
 
 def overview(family: str) -> str:

@@ -1,4 +1,4 @@
-"""`envbuild completion`: scripts that teach a shell which commands, options and choices there are.
+"""Scripts that teach a shell the commands, options and choices there are.
 
 Each script is fixed text made from the tables of commands, so completing starts no Python. Values
 are completed where they are one of a few words, a file or a folder.
@@ -6,36 +6,26 @@ are completed where they are one of a few words, a file or a folder.
 
 from __future__ import annotations
 
-from envbuild.cli.arguments import GLOBAL, Command, Positional
-from envbuild.cli.commands import ALIASES, NAMES, load
+from envbuild.cli.arguments import GLOBAL
 from envbuild.workflows.settings import SETTINGS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from envbuild.cli.arguments import Arguments, Option
-    from envbuild.cli.terminal import Terminal
+    from envbuild.cli.arguments import Command, Option, Positional
 
     Tree = Mapping[str, Command]
     """Every command by the words that name it, aliases included."""
 
-SHELLS = ("bash", "zsh", "fish")
 _FOLDERS = frozenset({"store", "cache-dir", "venv", "directory"})
 _FILES = frozenset({"config-file", "python"})
 
 
-def run(arguments: Arguments, terminal: Terminal) -> int:
-    """Print the script for a shell."""
-    assert arguments.positional is not None
-    terminal.data(script(arguments.positional))
-    return 0
-
-
-def script(shell: str) -> str:
-    """Return the script for `shell`, one of `SHELLS`."""
-    tree = {name: load(name) for name in NAMES}
-    tree |= {alias: tree[name] for alias, name in ALIASES.items()}
+def script(shell: str, commands: Iterable[Command], aliases: Mapping[str, str]) -> str:
+    """Return the script for `shell`, `bash`, `zsh` or `fish`; `aliases` lead to names of `commands`."""
+    named = {command.name: command for command in commands}
+    tree = named | {alias: named[name] for alias, name in aliases.items()}
     writers = {"bash": _bash, "zsh": _zsh, "fish": _fish}
     return "\n".join(writers[shell](tree))
 
@@ -253,8 +243,8 @@ def _families(tree: Tree) -> list[str]:
 
 def _members(tree: Tree, family: str) -> list[str]:
     """Return the words that may follow `family`; aliases work, and are not offered."""
-    names = (name for name in tree if name.startswith(family) and name not in ALIASES)
-    inside = (name.removeprefix(family).split() for name in names)
+    names = (name for name, command in tree.items() if name == command.name)
+    inside = (name.removeprefix(family).split() for name in names if name.startswith(family))
     return list(dict.fromkeys(words[0] for words in inside))
 
 
@@ -287,18 +277,3 @@ def _alternatives(words: Iterable[str]) -> str:
 
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
-
-
-COMMAND = Command(
-    name="completion",
-    summary="Print a script that completes commands and options in a shell",
-    run=run,
-    positional=Positional(
-        metavar="SHELL", help="Shell to print it for", required=True, choices=SHELLS
-    ),
-    notes="""\
-Examples:
-  eval "$(envbuild completion bash)"        in ~/.bashrc
-  eval "$(envbuild completion zsh)"         in ~/.zshrc, after compinit
-  envbuild completion fish | source         in ~/.config/fish/config.fish""",
-)

@@ -46,7 +46,7 @@ def report(terminal: Terminal, error: EnvbuildError, *, backtrace: bool) -> None
                 terminal.complain(f"  - {_text(each.message, '    ')}")
                 _advise(terminal, each.hint, "    ")
         case _:
-            complain(terminal, _text(error.message, "  "))
+            complain(terminal, visible(error.message))
             _advise(terminal, error.hint, "  ")
 
 
@@ -59,14 +59,14 @@ def report_bug(terminal: Terminal, error: Exception, *, backtrace: bool) -> None
         _report_as_json(terminal, {**content, "hint": hint, "problems": []})
     if backtrace:
         _print_backtrace(terminal, error)
-    complain(terminal, _text(message, "  "))
+    complain(terminal, visible(message))
     _advise(terminal, hint, "  ")
 
 
 def complain(terminal: Terminal, text: str) -> None:
     """Print one line, or several, as an error."""
     paint = terminal.paint_errors
-    terminal.complain(f"{paint.red(paint.bold('error:'))} {text}")
+    terminal.complain(f"{paint.alarm('error:')} {text}")
 
 
 def _advise(terminal: Terminal, hint: str | None, indent: str) -> None:

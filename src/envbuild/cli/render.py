@@ -57,14 +57,13 @@ def result_as_json(result: RealiseResult, options: RealiseOptions) -> str:
             "check": options.check,
             "dry_run": options.dry_run,
             "lockfile": result.lockfile,
-            "environment": {
-                "path": result.prefix,
-                "digest": result.digest,
-                "created": result.created,
-                "packages": result.packages,
-                "link_mode": result.link_mode,
-                "python": {"version": result.python, "interpreter": result.interpreter},
-            },
+            "prefix": result.prefix,
+            "digest": result.digest,
+            "created": result.created,
+            "packages": result.packages,
+            "link_mode": result.link_mode,
+            "python": result.python,
+            "interpreter": result.interpreter,
             "changes": [
                 {
                     "name": change.name,
@@ -79,7 +78,7 @@ def result_as_json(result: RealiseResult, options: RealiseOptions) -> str:
                     "name": package.name,
                     "version": package.version,
                     "source": package.source,
-                    "location": package.source_location,
+                    "source_location": package.source_location,
                 }
                 for package in result.skipped
             ],
@@ -88,7 +87,8 @@ def result_as_json(result: RealiseResult, options: RealiseOptions) -> str:
                 for pinned in result.pinned
             ],
             "notes": list(result.notes),
-            "fetched": {"archives": result.fetched, "bytes": result.fetched_bytes},
+            "fetched": result.fetched,
+            "fetched_bytes": result.fetched_bytes,
             "missing": list(result.missing),
         }
     )

@@ -46,8 +46,12 @@ class Paint:
         """Return `text` in a faint colour, for what is seldom read."""
         return self._wrap("2", text)
 
+    def alarm(self, text: str) -> str:
+        """Return `text` as for errors."""
+        return self._wrap("1;31", text)
+
     def red(self, text: str) -> str:
-        """Return `text` as for errors and removals."""
+        """Return `text` as for removals and damage."""
         return self._wrap("31", text)
 
     def green(self, text: str) -> str:

@@ -48,7 +48,7 @@ class AmbiguousEntry(StoreError):
     """Several entries answer to what was asked for."""
 
     def __init__(self, wanted: str, found: Sequence[StoredEntry]) -> None:
-        listed = "".join(f"\n{entry.digest}  {', '.join(entry.names)}" for entry in found)
+        listed = "".join(f"\n  {entry.digest}  {', '.join(entry.names)}" for entry in found)
         super().__init__(
             f"`{wanted}` may be any of {len(found)} entries:{listed}", hint="name one by its digest"
         )
