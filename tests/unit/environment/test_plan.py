@@ -7,7 +7,7 @@ import pytest
 from envbuild.digest import Digest, digest_of
 from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
 from envbuild.environment.placement import Placement
-from envbuild.environment.plan import EXECUTABLE, build_manifest
+from envbuild.environment.plan import EXECUTABLE, build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url
 from envbuild.selection.model import Artifact, SelectedPackage
 from envbuild.target.model import Target
@@ -45,7 +45,12 @@ def environment(*packages: SelectedPackage, target: Target = LINUX_313) -> Diges
     return build_manifest(
         target,
         [
-            (package, placed(package.name, target), direct_url(package, lock_folder=PROJECT))
+            describe_distribution(
+                target,
+                package,
+                placed(package.name, target),
+                direct_url(package, lock_folder=PROJECT),
+            )
             for package in packages
         ],
     ).digest
@@ -54,8 +59,9 @@ def environment(*packages: SelectedPackage, target: Target = LINUX_313) -> Diges
 def test_a_manifest_lists_what_is_linked_and_what_is_written() -> None:
     package = selected("demo", source="path", source_location="../demo.whl", requested=True)
     placement = placed("demo")
-    manifest = build_manifest(LINUX_313, [(package, placement, b"{}")])
-    (distribution,) = manifest.distributions
+    distribution = describe_distribution(LINUX_313, package, placement, b"{}")
+    manifest = build_manifest(LINUX_313, [distribution])
+    assert manifest.distributions == (distribution,)
     assert distribution == ManifestDistribution(
         name="demo",
         version="1",
@@ -143,10 +149,10 @@ def test_everything_that_is_in_an_environment_is_part_of_its_digest(
     assert environment(package, target=target) != environment(selected("demo"))
 
 
-def test_changed_code_changes_the_digest() -> None:
+def test_changed_code_changes_the_identity() -> None:
     package = selected("demo")
     digests = {
-        build_manifest(LINUX_313, [(package, placed("demo", code=code), None)]).digest
+        describe_distribution(LINUX_313, package, placed("demo", code=code), None).identity
         for code in (b"1", b"2")
     }
     assert len(digests) == 2
