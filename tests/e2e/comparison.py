@@ -1,9 +1,10 @@
 """What an environment holds, in a form that is equal for equal installations.
 
-Everything below the prefix is looked at except what says who installed, when, or for which path:
-byte code, activation, `pyvenv.cfg`, `INSTALLER`, `RECORD`'s order and its rows for such files. A
-launcher is read as the entry point that it calls, since installers word them differently; any
-other script without the interpreter in its first line; `direct_url.json` as the place it names.
+Everything below the prefix is looked at except what says who installed, why, or for which path:
+byte code, activation, `pyvenv.cfg`, `INSTALLER`, `REQUESTED` (uv writes it for every package, pip
+and envbuild for those that were asked for), `RECORD`'s order and its rows for such files. A launcher
+is read as the entry point that it calls, since installers word them differently; any other script
+without the interpreter in its first line; `direct_url.json` as the place it names.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _OURS = re.compile(
       lib64 | pyvenv\.cfg | \.gitignore | \.lock | CACHEDIR\.TAG | \.envbuild(/.*)?
     | bin/(activate.* | Activate\.ps1 | deactivate.* | pydoc\.bat | python[\d.]*t? | pypy.* | 𝜋thon)
     | (.*/)?site-packages/_virtualenv\.(py|pth)
-    | .*\.dist-info/(INSTALLER | uv_cache\.json | uv_build\.json)
+    | .*\.dist-info/(INSTALLER | REQUESTED | uv_cache\.json | uv_build\.json)
     """,
     re.VERBOSE,
 )

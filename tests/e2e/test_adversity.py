@@ -8,7 +8,7 @@ import subprocess
 import sys
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -227,8 +227,7 @@ def _start(bench: Workbench, venv: str, lock: str) -> subprocess.Popen[str]:
     )
 
 
-def _finish(process: subprocess.Popen[str]) -> dict[str, object]:
+def _finish(process: subprocess.Popen[str]) -> Any:
     out, errors = process.communicate(timeout=120)
     assert process.returncode == 0, errors
-    report: dict[str, object] = json.loads(out)
-    return report
+    return json.loads(out)
