@@ -175,6 +175,6 @@ def _complete(request: Request, inputs: Inputs) -> Request:
     project = parse_project(inputs.project, file=f"{inputs.folder}/pyproject.toml")
     return replace(
         request,
-        default_groups=None if project.default_groups == "all" else project.default_groups,
-        group_requires_python=tuple(sorted(project.group_requires_python.items())),
+        default_groups=project.default_groups,
+        group_requires_python=project.group_requires_python,
     )
