@@ -286,7 +286,7 @@ class _Run:
         try:
             for name, blob, size in files:
                 if not size:
-                    self._touch(f"{path}/{name}", tolerated, join(folder, name))
+                    self._touch(f"{path}/{name}", blob, tolerated, join(folder, name))
                     continue
                 source = f"{blobs}/{blob}"
                 try:
@@ -319,7 +319,7 @@ class _Run:
         for name, blob, size in files:
             path = f"{self.root}/{folder}/{name}"
             if not size:
-                self._touch(path, tolerated, join(folder, name))
+                self._touch(path, blob, tolerated, join(folder, name))
                 continue
             source = f"{blobs}/{blob}"
             executable = blob.endswith(layout.EXECUTABLE_SUFFIX)
@@ -358,11 +358,12 @@ class _Run:
         self.notes.append(f"some files are copied, not linked: {reason}")
         _copy(source, path, 0o755 if source.endswith(layout.EXECUTABLE_SUFFIX) else 0o644)
 
-    def _touch(self, path: str, tolerated: frozenset[str], relative: str) -> None:
+    def _touch(self, path: str, blob: str, tolerated: frozenset[str], relative: str) -> None:
         # Empty files are never linked: thousands of packages would share one inode, and a tool
         # that writes to one of them would write to all.
+        mode = 0o755 if blob.endswith(layout.EXECUTABLE_SUFFIX) else 0o644
         try:
-            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o644)
+            descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode)
         except FileExistsError:
             if relative not in tolerated:
                 raise
