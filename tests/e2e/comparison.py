@@ -31,18 +31,16 @@ _OURS = re.compile(
     """,
     re.VERBOSE,
 )
-_IMPORT = re.compile(r"^\s*from (\S+) import (\S+)", re.MULTILINE)
+_LAUNCHER = re.compile(
+    r"^from (?P<module>\S+) import (?P<name>\S+)$.*^ +sys\.exit\((?P<call>[\w.]+)\(\)\)",
+    re.MULTILINE | re.DOTALL,
+)
 _SHEBANG = re.compile(rb"\A#!(/bin/sh\n'''exec' .*\n' '''|.*python.*)\n")
 
 
 def contents(prefix: str) -> dict[str, object]:
     """Return path below `prefix` to something that stands for the content."""
-    references = dict(launchers(prefix))
-    return {
-        path: _reading(prefix, path, references)
-        for path in _files(prefix)
-        if not _OURS.fullmatch(path)
-    }
+    return {path: _reading(prefix, path) for path in _files(prefix) if not _OURS.fullmatch(path)}
 
 
 def differences(left: Mapping[str, object], right: Mapping[str, object]) -> list[str]:
@@ -102,7 +100,7 @@ def _files(prefix: str) -> Iterator[str]:
                 yield os.path.relpath(os.path.join(folder, name), prefix)
 
 
-def _reading(prefix: str, path: str, references: Mapping[str, str]) -> object:
+def _reading(prefix: str, path: str) -> object:
     full = os.path.join(prefix, path)
     with open(full, "rb") as file:
         data = file.read()
@@ -111,14 +109,10 @@ def _reading(prefix: str, path: str, references: Mapping[str, str]) -> object:
         return _record(prefix, full)
     if path.endswith(".dist-info/direct_url.json"):
         return _direct_url(data)
-    if path in references:
-        module, _, attribute = references[path].partition(":")
-        text = data.decode()
-        found = _IMPORT.search(text)
-        calls = re.search(rf"\b{re.escape(attribute)}\(", text)
-        if found and calls and (found[1], found[2]) == (module, attribute.partition(".")[0]):
-            return ("launcher", references[path], executable)
     if path.startswith("bin/"):
+        launcher = _LAUNCHER.search(data.decode("utf-8", "replace"))
+        if launcher and launcher["call"].partition(".")[0] == launcher["name"]:
+            return ("launcher", launcher["module"], launcher["call"], executable)
         data = _SHEBANG.sub(b"#!python\n", data)
     return ("file", hashlib.sha256(data).hexdigest(), executable)
 
