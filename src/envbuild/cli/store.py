@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import closing
-
 from envbuild.cli.arguments import Command, Group, Option, Positional
 
 TYPE_CHECKING = False
@@ -21,7 +19,7 @@ def run_path(arguments: Arguments, terminal: Terminal) -> int:
     if arguments.positional is not None:
         from envbuild.workflows.store import entries, find_entry, open_existing, record_of
 
-        with closing(open_existing(path)) as store:
+        with open_existing(path) as store:
             path = record_of(store, find_entry(entries(store), arguments.positional))
     terminal.data(document({"command": "store path", "path": path}) if terminal.as_json else path)
     return 0
@@ -33,7 +31,7 @@ def run_ls(arguments: Arguments, terminal: Terminal) -> int:
     from envbuild.cli.context import enter
     from envbuild.workflows.store import describe, entries, find_entry, open_existing
 
-    with closing(open_existing(enter(arguments, terminal).store)) as store:
+    with open_existing(enter(arguments, terminal).store) as store:
         known = entries(store)
         if arguments.positional is not None:
             entry = describe(store, find_entry(known, arguments.positional))
@@ -56,7 +54,7 @@ def run_info(arguments: Arguments, terminal: Terminal) -> int:
     from envbuild.cli.context import enter
     from envbuild.workflows.store import describe, entries, find_entry, open_existing, totals
 
-    with closing(open_existing(enter(arguments, terminal).store)) as store:
+    with open_existing(enter(arguments, terminal).store) as store:
         if arguments.positional is not None:
             entry = describe(store, find_entry(entries(store), arguments.positional))
             text = (
@@ -89,7 +87,7 @@ def run_verify(arguments: Arguments, terminal: Terminal) -> int:
 
     context = enter(arguments, terminal)
     with (
-        closing(open_existing(context.store)) as store,
+        open_existing(context.store) as store,
         reporter_for(terminal, context) as reporter,
     ):
         report = verify_store(store, reporter=reporter, jobs=cpu_count() or 1)

@@ -1,0 +1,373 @@
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envbuild.errors import Problems, UsageError
+from envbuild.workflows.settings import (
+    SETTINGS,
+    Settings,
+    UnknownSetting,
+    UnreadableSettings,
+    WrongValue,
+    gather,
+    lock_folder,
+    similar,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from envbuild.workflows.settings import Given
+
+
+class Desk:
+    """A project folder with a lock in it, and a home folder."""
+
+    def __init__(self, root: Path) -> None:
+        self.project = root / "project"
+        self.home = root / "home"
+        self.project.mkdir()
+        self.home.mkdir()
+        (self.project / "uv.lock").touch()
+
+    def write_project(self, text: str) -> None:
+        (self.project / "pyproject.toml").write_text(text, encoding="utf-8")
+
+    def write_user(self, text: str) -> None:
+        folder = self.home / "envbuild"
+        folder.mkdir()
+        (folder / "config.toml").write_text(text, encoding="utf-8")
+
+    def gather(
+        self,
+        given: Mapping[str, Given] | None = None,
+        lockfile: str | None = None,
+        cwd: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+    ) -> Settings:
+        return gather(
+            given or {},
+            lockfile=lockfile,
+            environ={"XDG_CONFIG_HOME": os.fspath(self.home), **(environ or {})},
+            platform="linux",
+            cwd=os.fspath(cwd or self.project),
+        )
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    return Desk(tmp_path)
+
+
+def test_nothing_said_is_nothing(desk: Desk) -> None:
+    settings = desk.gather()
+    assert settings.text("python") is None
+    assert settings.number("concurrent-downloads") is None
+    assert settings.flag("offline") is False
+    assert settings.texts("extra") == ()
+
+
+def test_what_stands_nearer_to_the_user_counts(desk: Desk) -> None:
+    desk.write_user('link-mode = "copy"')
+    assert desk.gather().text("link-mode") == "copy"
+    desk.write_project('[tool.envbuild]\nlink-mode = "hardlink"')
+    assert desk.gather().text("link-mode") == "hardlink"
+    assert desk.gather(environ={"UV_LINK_MODE": "symlink"}).text("link-mode") == "symlink"
+    both = {"UV_LINK_MODE": "symlink", "ENVBUILD_LINK_MODE": "reflink"}
+    assert desk.gather(environ=both).text("link-mode") == "reflink"
+    assert desk.gather({"link-mode": "auto"}, environ=both).text("link-mode") == "auto"
+
+
+def test_an_option_may_turn_off_what_others_turn_on(desk: Desk) -> None:
+    desk.write_user("offline = true")
+    assert desk.gather(environ={"ENVBUILD_OFFLINE": "1"}).flag("offline") is True
+    assert desk.gather(environ={"ENVBUILD_OFFLINE": "no"}).flag("offline") is False
+    assert (
+        desk.gather({"offline": False}, environ={"ENVBUILD_OFFLINE": "1"}).flag("offline") is False
+    )
+
+
+def test_lists_of_files_follow_the_list_of_an_option_or_a_variable(desk: Desk) -> None:
+    desk.write_user('allow-insecure-host = ["user", "shared"]')
+    desk.write_project('[tool.envbuild]\nallow-insecure-host = ["project", "shared"]')
+    name = "allow-insecure-host"
+    assert desk.gather().texts(name) == ("project", "shared", "user")
+    assert desk.gather(environ={"UV_INSECURE_HOST": "a b"}).texts(name) == (
+        "a", "b", "project", "shared", "user",
+    )  # fmt: skip
+    assert desk.gather({name: ["option"]}, environ={"UV_INSECURE_HOST": "a"}).texts(name) == (
+        "option", "project", "shared", "user",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["1", "true", "YES", "on", "t", "Y"])
+def test_a_variable_turns_a_flag_on(desk: Desk, text: str) -> None:
+    assert desk.gather(environ={"ENVBUILD_OFFLINE": text}).flag("offline") is True
+
+
+@pytest.mark.parametrize("text", ["0", "false", "No", "off", "f", "n", ""])
+def test_a_variable_leaves_a_flag_off(desk: Desk, text: str) -> None:
+    assert desk.gather(environ={"ENVBUILD_OFFLINE": text}).flag("offline") is False
+
+
+def test_an_empty_variable_says_nothing(desk: Desk) -> None:
+    assert (
+        desk.gather(environ={"ENVBUILD_PYTHON": "", "UV_PYTHON": "3.12"}).text("python") == "3.12"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [("4096", 4096), ("1KiB", 1024), ("2 GiB", 2 * 2**30), ("3mb", 3_000_000), ("7B", 7)],
+)
+def test_sizes_may_have_units(desk: Desk, text: str, size: int) -> None:
+    assert desk.gather({"unpack-limit": text}).number("unpack-limit") == size
+
+
+def test_names_are_normalised(desk: Desk) -> None:
+    settings = desk.gather({"extra": ["A_b.C", "a-b-c"]}, environ={"UV_NO_GROUP": "Dev  x_y"})
+    assert settings.texts("extra") == ("a-b-c",)
+    assert settings.texts("no-group") == ("dev", "x-y")
+
+
+def test_the_name_of_a_choice_in_uv_is_understood(desk: Desk) -> None:
+    assert desk.gather(environ={"UV_LINK_MODE": "clone"}).text("link-mode") == "reflink"
+
+
+def test_mirrors_lose_their_last_slash(desk: Desk) -> None:
+    rule = "https://index.example/files/=https://user:word@mirror.example/a=b/"
+    assert desk.gather({"index-mirror": [rule]}).texts("index-mirror") == (
+        "https://index.example/files=https://user:word@mirror.example/a=b",
+    )
+
+
+def test_paths_start_where_they_are_said(desk: Desk) -> None:
+    desk.write_user('store = "near"\ncache-dir = "/absolute"')
+    deep = desk.project / "deep"
+    deep.mkdir()
+    project, home = os.fspath(desk.project), os.fspath(desk.home)
+    assert desk.gather(cwd=deep).text("store") == f"{home}/envbuild/near"
+    assert desk.gather(cwd=deep).text("cache-dir") == "/absolute"
+    desk.write_project('[tool.envbuild]\nstore = "../shared"')
+    assert desk.gather(cwd=deep).text("store") == os.path.normpath(f"{project}/../shared")
+    assert (
+        desk.gather(cwd=deep, environ={"ENVBUILD_STORE": "s"}).text("store") == f"{project}/deep/s"
+    )
+    assert desk.gather({"store": "../s"}, cwd=deep).text("store") == f"{project}/s"
+    assert desk.gather({"venv": "v"}, cwd=deep).text("venv") == f"{project}/deep/v"
+
+
+def test_a_variable_names_an_environment_beside_the_lock(desk: Desk) -> None:
+    deep = desk.project / "deep"
+    deep.mkdir()
+    for name in ("ENVBUILD_VENV", "UV_PROJECT_ENVIRONMENT"):
+        settings = desk.gather(cwd=deep, environ={name: "v"})
+        assert settings.text("venv") == f"{desk.project}/v"
+
+
+def test_a_tilde_in_a_file_is_the_home_folder(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somebody")
+    desk.write_user('store = "~/store"')
+    assert desk.gather().text("store") == "/somebody/store"
+
+
+def test_the_settings_beside_the_named_lock_count(desk: Desk, tmp_path: Path) -> None:
+    desk.write_project("[tool.envbuild]\noffline = true")
+    for named in ("project", "project/uv.lock", str(desk.project / "uv.lock")):
+        assert desk.gather(lockfile=named, cwd=tmp_path).flag("offline") is True
+    assert desk.gather(cwd=tmp_path).flag("offline") is False
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[tool]\nenvbuild.offline = true",
+        "tool = { envbuild = { offline = true } }",
+        "[ tool . 'envbuild' ]\noffline = true",
+    ],
+)
+def test_every_spelling_of_the_table_is_found(desk: Desk, text: str) -> None:
+    desk.write_project(text)
+    assert desk.gather().flag("offline") is True
+
+
+def test_a_project_without_our_name_in_it_is_not_even_parsed(desk: Desk) -> None:
+    desk.write_project("this is no TOML")
+    assert desk.gather().flag("offline") is False
+
+
+def test_files_may_be_left_alone(desk: Desk, tmp_path: Path) -> None:
+    desk.write_project("[tool.envbuild]\noffline = true")
+    desk.write_user("no-progress = true")
+    named = tmp_path / "named.toml"
+    named.write_text('python = "3.12"', encoding="utf-8")
+    for settings in (
+        desk.gather({"no-config": True}),
+        desk.gather(environ={"ENVBUILD_NO_CONFIG": "1"}),
+    ):
+        assert not settings.flag("offline")
+        assert not settings.flag("no-progress")
+    for settings in (
+        desk.gather({"config-file": str(named)}),
+        desk.gather(environ={"ENVBUILD_CONFIG_FILE": "../named.toml"}),
+    ):
+        assert not settings.flag("offline")
+        assert settings.text("python") == "3.12"
+
+
+CHOICES = "expected one of `auto`, `reflink`, `hardlink`, `copy`, `symlink`"
+NUMBER = "expected a whole number above 0"
+SIZE = "expected a size such as `4GiB` or a number of bytes"
+TEXT = "expected a text that is not empty"
+LIST = "expected a list of texts"
+NAME = (
+    "a name consists of letters, digits, `-`, `_` and `.`, and starts and ends with a letter or"
+    " digit"
+)
+MIRROR = "expected `FROM=TO`, FROM an `http` or `https` URL, TO a URL or an absolute path"
+
+
+@pytest.mark.parametrize(
+    ("name", "said", "reason", "found"),
+    [
+        ("link-mode", "hard", CHOICES, "hard"),
+        ("concurrent-downloads", "0", NUMBER, "0"),
+        ("concurrent-downloads", "-1", NUMBER, "-1"),
+        ("concurrent-downloads", "\N{SUPERSCRIPT TWO}", NUMBER, "\N{SUPERSCRIPT TWO}"),
+        ("unpack-limit", "much", SIZE, "much"),
+        ("unpack-limit", "3 parsec", SIZE, "3 parsec"),
+        ("unpack-limit", "0", SIZE, "0"),
+        ("extra", ["a", "a b"], NAME, "a b"),
+        ("group", [""], NAME, ""),
+        ("store", "", TEXT, ""),
+        ("index-mirror", ["https://user:secret@a.example"], MIRROR, "https://a.example"),
+    ],
+)
+def test_a_wrong_option_says_what_is_expected(
+    desk: Desk, name: str, said: Given, reason: str, found: str
+) -> None:
+    with pytest.raises(WrongValue) as caught:
+        desk.gather({name: said})
+    assert caught.value.message == f"`--{name}`: {reason}, found `{found}`"
+
+
+def test_a_wrong_variable_is_named(desk: Desk) -> None:
+    with pytest.raises(WrongValue, match="`UV_OFFLINE`: expected `true` or `false`, found `maybe`"):
+        desk.gather(environ={"UV_OFFLINE": "maybe"})
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("offline = 1", "expected `true` or `false`"),
+        ("concurrent-downloads = true", NUMBER),
+        ("concurrent-downloads = 2.5", NUMBER),
+        ("unpack-limit = -1", SIZE),
+        ("python = 3.12", TEXT),
+        ("store = []", TEXT),
+        ("link-mode = []", CHOICES),
+        ('index-mirror = "a=b"', LIST),
+        ("allow-insecure-host = [1]", LIST),
+    ],
+)
+def test_a_wrong_value_in_a_file_names_file_and_key(desk: Desk, line: str, reason: str) -> None:
+    desk.write_project(f"[tool.envbuild]\n{line}")
+    with pytest.raises(WrongValue) as caught:
+        desk.gather()
+    key = line.partition(" =")[0]
+    assert caught.value.origin == f"`{desk.project}/pyproject.toml`: `tool.envbuild.{key}`"
+    assert caught.value.reason == reason
+
+
+@pytest.mark.parametrize("key", ["extra", "dev", "check", "clear", "config-file", "refresh"])
+def test_files_do_not_say_what_to_do(desk: Desk, key: str) -> None:
+    desk.write_user(f"{key} = true")
+    with pytest.raises(UnknownSetting, match=f"there is no setting `{key}`"):
+        desk.gather()
+
+
+def test_a_misspelt_key_is_recognised(desk: Desk) -> None:
+    desk.write_user("link_mode = 'copy'")
+    with pytest.raises(UnknownSetting) as caught:
+        desk.gather()
+    assert (
+        caught.value.message
+        == f"`{desk.home}/envbuild/config.toml`: there is no setting `link_mode`"
+    )
+    assert caught.value.hint == "did you mean `link-mode`?"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"[tool.envbuild", "line 1, column 15"),
+        (b"# envbuild \xff", "it is not UTF-8"),
+        (b"[tool]\nenvbuild = 3", "`tool.envbuild` is not a table"),
+        (b"tool = 'envbuild'", "`tool.envbuild` is not a table"),
+    ],
+)
+def test_a_broken_file_says_where(desk: Desk, content: bytes, reason: str) -> None:
+    (desk.project / "pyproject.toml").write_bytes(content)
+    with pytest.raises(UnreadableSettings) as caught:
+        desk.gather()
+    assert reason in caught.value.message
+    assert caught.value.file == str(desk.project / "pyproject.toml")
+
+
+def test_a_named_file_must_be_there(desk: Desk) -> None:
+    with pytest.raises(UnreadableSettings, match="No such file or directory"):
+        desk.gather({"config-file": "absent.toml"})
+
+
+def test_every_fault_of_every_source_is_found_at_once(desk: Desk) -> None:
+    desk.write_user("links = 1\noffline = 'x'")
+    desk.write_project("[tool.envbuild]\nunknown = 1")
+    with pytest.raises(Problems) as caught:
+        desk.gather(
+            {"link-mode": "x", "extra": ["!"]}, environ={"UV_OFFLINE": "?", "UV_PYTHON": "3.12"}
+        )
+    kinds = [type(error) for error in caught.value.errors]
+    assert kinds == [WrongValue, WrongValue, WrongValue, UnknownSetting, UnknownSetting, WrongValue]
+    assert all(isinstance(error, UsageError) for error in caught.value.errors)
+
+
+@pytest.mark.parametrize(
+    ("given", "variables", "expected"),
+    [
+        ({}, {}, set()),
+        ({}, {"UV_NO_DEV": "1"}, {"no-dev"}),
+        ({}, {"UV_NO_DEV": "1", "UV_DEV": "1"}, {"dev", "no-dev"}),
+        ({"dev": True}, {"UV_NO_DEV": "1"}, {"dev"}),
+        ({"only-dev": True}, {"UV_NO_DEV": "1"}, {"only-dev"}),
+        ({}, {"UV_NO_DEV": "0"}, set()),
+    ],
+)
+def test_of_flags_that_belong_together_the_foremost_source_decides(
+    desk: Desk, given: Mapping[str, Given], variables: Mapping[str, str], expected: set[str]
+) -> None:
+    settings = desk.gather(given, environ=variables)
+    assert settings.first_said(("dev", "no-dev", "only-dev")) == expected
+
+
+def test_a_lock_is_found_upwards(desk: Desk, tmp_path: Path) -> None:
+    deep = desk.project / "a" / "b"
+    deep.mkdir(parents=True)
+    assert lock_folder(None, str(deep)) == str(desk.project)
+    assert lock_folder(None, str(tmp_path)) is None
+    assert lock_folder("x/other.lock", str(tmp_path)) == f"{tmp_path}/x"
+
+
+def test_variables_are_named_as_options_are() -> None:
+    for setting in SETTINGS.values():
+        expected = f"ENVBUILD_{setting.name.replace('-', '_').upper()}"
+        assert setting.variable in {None, expected}
+        assert setting.uv_variable is None or setting.uv_variable.startswith("UV_")
+
+
+def test_what_is_similar_is_found_and_nothing_else() -> None:
+    assert similar("hardlnk", ("copy", "hardlink")) == "hardlink"
+    assert similar("zzz", ("copy", "hardlink")) is None
