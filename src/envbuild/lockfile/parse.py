@@ -41,12 +41,13 @@ VERSION = 1
 class UnsupportedLockVersion(LockfileError):
     """A lock of a format version that is not read here."""
 
-    def __init__(self, file: str, version: int) -> None:
+    def __init__(self, file: str, version: str, supported: str) -> None:
         super().__init__(
-            f"`{file}` has format version {version}, and only version {VERSION} is supported"
+            f"`{file}` has format version {version}, and only version {supported} is supported"
         )
         self.file = file
         self.version = version
+        self.supported = supported
 
 
 def parse_lock(text: str, *, file: str) -> Lock:
@@ -59,7 +60,7 @@ def parse_lock(text: str, *, file: str) -> Lock:
     Raises:
         NotToml: `text` is not TOML.
         UnsupportedLockVersion: it is of another version of the format.
-        InvalidLock: it says what no lock can say; `Problems` when it does so in several places.
+        InvalidEntry: it says what no lock can say; `Problems` when it does so in several places.
     """
     document = parse_toml(text, file=file)
     faults = Faults(file)
@@ -96,7 +97,7 @@ def parse_head(document: Table, faults: Faults) -> Lock:
         if "version" not in document:
             faults.add("version", "is missing")
     elif version != VERSION:
-        raise UnsupportedLockVersion(faults.file, version)
+        raise UnsupportedLockVersion(faults.file, str(version), str(VERSION))
     requires_python = get_text(document, "requires-python", "", faults)
     if requires_python is not None:
         faults.check(requires_python, "requires-python", check_specifiers)

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     Table = Mapping[str, object]
 
 
-class InvalidLock(LockfileError):
-    """A lock that is TOML and yet says something that no lock can say.
+class InvalidEntry(LockfileError):
+    """A file that is TOML, and an entry in it that cannot be.
 
     Attributes:
-        file: the lockfile, as the user knows it.
-        place: the path to the fault inside it, such as `package[7].wheels[2].hash`.
+        file: as the user knows it.
+        place: the path to the entry inside it, such as `package[7].wheels[2].hash`.
         reason: what was expected and what was found.
     """
 
@@ -46,7 +46,7 @@ class Faults:
 
     def add(self, place: str, reason: str) -> None:
         """Note a fault."""
-        self.errors.append(InvalidLock(self.file, place, reason))
+        self.errors.append(InvalidEntry(self.file, place, reason))
 
     def name(self, text: str, place: str) -> str:
         """Return the normal form of a name, or the text itself when it is none."""
@@ -145,6 +145,15 @@ def get_integer(table: Table, key: str, place: str, faults: Faults) -> int | Non
         faults.add(_join(place, key), f"must not be negative, found {value}")
         return None
     return value
+
+
+def get_flag(table: Table, key: str, place: str, faults: Faults) -> bool | None:
+    """Return the boolean under `key`."""
+    value = table.get(key)
+    if value is None or isinstance(value, bool):
+        return value
+    faults.add(_join(place, key), f"must be a boolean, found {_kind(value)}")
+    return None
 
 
 def _join(place: str, key: str) -> str:

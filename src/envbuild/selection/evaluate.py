@@ -1,10 +1,4 @@
-"""A lock under a target, reduced to what walking its graph needs.
-
-What comes out is made of plain tuples, dictionaries, strings, numbers and truth values: it can be
-written by `marshal`, and it depends on nothing but the text of one package (or of the head of the
-lock) and on the target. Where an edge leads is *not* decided here, because that depends on which
-other packages the lock has.
-"""
+"""A lock under a target, reduced to what walking its graph needs: see `evaluated` for its shape."""
 
 from __future__ import annotations
 
@@ -20,55 +14,17 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envbuild.lockfile.model import Lock, Requirement
-    from envbuild.lockfile.package import DefaultGroups, Dependency, Package, Source, Wheel
-    from envbuild.selection.conditions import Condition
-    from envbuild.selection.model import SourceKind
-    from envbuild.selection.wheels import Miss
-    from envbuild.target.model import Target
-
-    SourceKey = tuple[SourceKind, str, str]
-    """Kind, location, subdirectory: equal for equal sources."""
-
-    Edge = tuple[str, str | None, SourceKey | None, tuple[str, ...], Condition]
-    """Name, version, source, extras as the lock has them, and when the edge holds."""
-
-    Chosen = tuple[str, str, str, str | None, int | None]
-    """File name, location, credentials, hash and size of the best wheel."""
-
-    Gap = tuple[Miss | None, bool]
-    """Why no wheel was chosen: in what the nearest do not fit; whether there is a source to build."""
-
-    EvaluatedPackage = tuple[
-        str,  # name
-        str | None,  # version
+    from envbuild.lockfile.package import Dependency, Package, Source, Wheel
+    from envbuild.selection.evaluated import (
+        Chosen,
+        Edge,
+        EvaluatedHead,
+        EvaluatedPackage,
+        Gap,
+        Root,
         SourceKey,
-        bool,  # whether it belongs to the fork that the target is in
-        tuple[Edge, ...],  # dependencies
-        dict[str, tuple[Edge, ...]],  # by extra
-        dict[str, tuple[Edge, ...]],  # by group
-        tuple[str, ...],  # extras that its metadata declares
-        tuple[str, ...],  # groups that its metadata declares
-        DefaultGroups | None,
-        dict[str, str],  # groups that do not allow the target's Python, and what they ask for
-        Chosen | Gap | None,  # `None` for a tree, which is never a wheel
-    ]
-
-    Root = tuple[str, tuple[str, ...]]
-    """Name and extras of a requirement that holds for the target."""
-
-    EvaluatedHead = tuple[
-        int,  # revision
-        str,  # requires-python
-        bool,  # whether that allows the target's Python
-        bool,  # whether the resolution covers the target
-        tuple[str, ...],  # supported-markers, when none of them holds for the target
-        tuple[tuple[tuple[str, str, str], ...], ...],  # conflicts: package, kind, name
-        tuple[str, ...],  # members
-        tuple[Root, ...],  # requirements
-        dict[str, tuple[Root, ...]],  # by group
-        DefaultGroups | None,
-        dict[str, str],  # groups that do not allow the target's Python, and what they ask for
-    ]
+    )
+    from envbuild.target.model import Target
 
 
 class Evaluator:
@@ -153,9 +109,11 @@ class Evaluator:
             return None
         filenames = [wheel.filename for wheel in package.wheels]
         position = self._chooser.choose(filenames)
-        if position is None or isinstance(package.source, Git):
-            buildable = package.sdist is not None or isinstance(package.source, Git)
-            return self._chooser.miss(filenames), buildable
+        is_repository = isinstance(package.source, Git)
+        if position is None:
+            return self._chooser.miss(filenames), is_repository or package.sdist is not None
+        if is_repository:
+            return ("repository", "", ()), False
         wheel = package.wheels[position]
         location, userinfo = _location(wheel, package.source)
         return wheel.filename, location, userinfo, wheel.hash, wheel.size

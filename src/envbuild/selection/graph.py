@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from envbuild.lockfile.versions import same_version
+from envbuild.selection.evaluated import DEPENDENCIES, EXTRAS, GROUPS, NAME, SOURCE, VERSION
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from envbuild.selection.evaluate import Edge, EvaluatedPackage
+    from envbuild.selection.evaluated import Edge, EvaluatedPackage
 
     End = tuple[int, str | None]
     """A package by position, and one of its extras or `None` for the package itself."""
@@ -25,19 +26,25 @@ class Graph:
         self.packages = packages
         self._by_name: dict[str, list[int]] = {}
         for position, package in enumerate(packages):
-            self._by_name.setdefault(package[0], []).append(position)
+            self._by_name.setdefault(package[NAME], []).append(position)
 
     def is_whole(self) -> bool:
         """Tell whether no package is there twice and every edge leads to exactly one."""
         for positions in self._by_name.values():
             for index, position in enumerate(positions):
                 for other in positions[:index]:
-                    if self._is(position, self.packages[other][1], self.packages[other][2]):
+                    if self._is(
+                        position, self.packages[other][VERSION], self.packages[other][SOURCE]
+                    ):
                         return False
         return all(
             self._leads_somewhere(edge)
             for package in self.packages
-            for edges in (package[4], *package[5].values(), *package[6].values())
+            for edges in (
+                package[DEPENDENCIES],
+                *package[EXTRAS].values(),
+                *package[GROUPS].values(),
+            )
             for edge in edges
         )
 
@@ -48,14 +55,14 @@ class Graph:
     def edges(self, position: int, extra: str | None) -> tuple[Edge, ...]:
         """Return the edges of a package, or those that one of its extras adds."""
         package = self.packages[position]
-        return package[4] if extra is None else package[5].get(extra, ())
+        return package[DEPENDENCIES] if extra is None else package[EXTRAS].get(extra, ())
 
     def target(self, edge: Edge) -> int:
         """Return the package that an edge leads to, in a graph that is whole."""
-        positions = self._by_name[edge[0]]
+        name, version, source, _, _ = edge
+        positions = self._by_name[name]
         if len(positions) == 1:
             return positions[0]
-        _, version, source, _, _ = edge
         return next(
             position
             for position in positions
@@ -65,8 +72,9 @@ class Graph:
     def ends(self, edge: Edge) -> list[End]:
         """Return what an edge leads to: a package, then those of the edge's extras that it has."""
         position = self.target(edge)
-        known = self.packages[position][5]
-        return [(position, None), *((position, extra) for extra in edge[3] if extra in known)]
+        known = self.packages[position][EXTRAS]
+        _, _, _, extras, _ = edge
+        return [(position, None), *((position, extra) for extra in extras if extra in known)]
 
     def _leads_somewhere(self, edge: Edge) -> bool:
         name, version, source, _, _ = edge

@@ -12,13 +12,14 @@ import sys
 from blake3 import blake3
 
 from envbuild import __version__
+from envbuild.selection.evaluated import CHOICE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from envbuild.digest import Digest
-    from envbuild.selection.evaluate import EvaluatedHead, EvaluatedPackage
+    from envbuild.selection.evaluated import EvaluatedHead, EvaluatedPackage
 
 FORMAT = 1
 """Raised by hand when the meaning of what is evaluated changes, so that no older memo is believed."""
@@ -87,5 +88,5 @@ def key_of(text: str) -> bytes:
 
 
 def _has_secret(package: EvaluatedPackage) -> bool:
-    choice = package[11]
+    choice = package[CHOICE]
     return choice is not None and len(choice) == 5 and bool(choice[2])

@@ -16,7 +16,9 @@ class Request:
     """What the user asks of a lock; every name normalised (PEP 503), semantics as uv's.
 
     Attributes:
-        roots: workspace members to install, `None` for the project that the lock belongs to.
+        roots: workspace members to install, `None` for the project that the request comes from.
+        member: folder of the workspace member that the request comes from, relative to the lock's
+            folder; empty for the project that the lock lies beside.
         all_packages: every workspace member is a root.
         default_groups: groups included unless turned off; `None` means all groups. A lock that
             records default groups itself (revision 5 on) overrules this.
@@ -31,6 +33,7 @@ class Request:
     """
 
     roots: tuple[str, ...] | None = None
+    member: str = ""
     all_packages: bool = False
     extras: tuple[str, ...] = ()
     all_extras: bool = False

@@ -13,7 +13,7 @@ from envbuild.selection.wanted import Wanted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.lockfile.model import Lock
-    from envbuild.selection.evaluate import EvaluatedHead, Gap
+    from envbuild.selection.evaluated import EvaluatedHead, Gap
     from envbuild.selection.memo import EvaluationMemo
     from envbuild.selection.model import Request
     from envbuild.selection.wheels import Aspect
@@ -27,7 +27,7 @@ class NoFittingWheel(SelectionError):
         name: of the package.
         version: likewise.
         aspect: in what the nearest wheels do not fit: `python`, `abi`, `platform` or `variant`;
-            `None` where the package has no wheels at all.
+            `repository` where one fits and lies in a repository; `None` where there are no wheels.
         preferred: the tag that the target likes best in that aspect.
         found: the tags that the nearest wheels have in that aspect.
         buildable: whether there is a source distribution or a repository to build from.
@@ -47,6 +47,8 @@ class NoFittingWheel(SelectionError):
         building = ", and building from source is not supported yet" if self.buildable else ""
         if self.aspect is None:
             return f"{package} has no wheel{building}"
+        if self.aspect == "repository":
+            return f"{package} has its wheel in a git repository, which is not supported yet"
         if self.aspect == "variant":
             return f"{package} has only variant wheels, which are not supported{building}"
         listed = ", ".join(f"`{tag}`" for tag in self.found)

@@ -13,6 +13,15 @@ from itertools import combinations
 
 from envbuild.errors import SelectionError, raise_all
 from envbuild.selection.conditions import conjunction, disjunction, holds
+from envbuild.selection.evaluated import (
+    CONFLICTS,
+    EXTRAS,
+    GROUPS,
+    IN_FORK,
+    NAME,
+    REQUIREMENTS,
+    ROOT_GROUPS,
+)
 from envbuild.selection.wanted import ConflictingRequest, MissingMember
 
 TYPE_CHECKING = False
@@ -20,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from envbuild.selection.conditions import Condition
-    from envbuild.selection.evaluate import Edge, EvaluatedHead, Root
+    from envbuild.selection.evaluated import Edge, EvaluatedHead, Root
     from envbuild.selection.graph import End, Graph
     from envbuild.selection.wanted import Wanted
 
@@ -51,7 +60,7 @@ class _Walk:
         self._head = head
         self._graph = graph
         self._wanted = wanted
-        self._has_conflicts = bool(head[5])
+        self._has_conflicts = bool(head[CONFLICTS])
         self._active: set[str] = set()
         self._active_extras: set[tuple[str, str]] = set()
         self._queue: deque[End] = deque()
@@ -70,7 +79,7 @@ class _Walk:
             self._check_conflicts()
         self._collect()
         chosen = [position for position in self._reached if self._wanted.installs(position)]
-        chosen.sort(key=lambda position: (self._graph.packages[position][0], position))
+        chosen.sort(key=lambda position: (self._graph.packages[position][NAME], position))
         self._check_names(chosen)
         return chosen, self._requested
 
@@ -79,12 +88,12 @@ class _Walk:
             return
         for position in self._wanted.roots:
             if self._wanted.production:
-                name = self._graph.packages[position][0]
+                name = self._graph.packages[position][NAME]
                 self._active.add(f"project-{len(name)}-{name}")
                 for extra in self._root_extras(position):
                     self._activate_extra(name, extra)
         for position in self._group_owners():
-            name = self._graph.packages[position][0]
+            name = self._graph.packages[position][NAME]
             self._active.update(
                 f"group-{len(name)}-{name}-{group}" for group in self._root_groups(position)
             )
@@ -98,29 +107,31 @@ class _Walk:
                 self._enter(ends, True)
                 self._root_ends.update(ends)
             for group in self._root_groups(position):
-                self._enter_group(self._graph.packages[position][6][group])
+                self._enter_group(self._graph.packages[position][GROUPS][group])
 
     def _enter_group(self, edges: tuple[Edge, ...]) -> None:
         for edge in edges:
+            *_, condition = edge
             ends = self._graph.ends(edge)
             fresh = self._fresh_extras(ends)
-            if not holds(edge[4], self._active | _encoded(fresh)):
+            if not holds(condition, self._active | _encoded(fresh)):
                 continue
             for name, extra in fresh:
                 self._activate_extra(name, extra)
-            self._reached.add(ends[0][0])
-            self._requested.add(ends[0][0])
-            self._enter(ends, edge[4])
+            target, _ = ends[0]
+            self._reached.add(target)
+            self._requested.add(target)
+            self._enter(ends, condition)
 
     def _enter_manifest(self) -> None:
-        for root in self._head[7]:
+        for root in self._head[REQUIREMENTS]:
             self._enter_root_requirement(root, installs=self._wanted.production)
-        for group, roots in self._head[8].items():
+        for group, roots in self._head[ROOT_GROUPS].items():
             if self._wanted.includes(None, group):
                 for root in roots:
+                    name, extras = root
                     position = self._enter_root_requirement(root, installs=True)
-                    name = self._graph.packages[position][0]
-                    for extra in self._known_extras(position, root[1]):
+                    for extra in self._known_extras(position, extras):
                         self._activate_extra(name, extra)
 
     def _enter_root_requirement(self, root: Root, *, installs: bool) -> int:
@@ -128,7 +139,7 @@ class _Walk:
         here = [
             position
             for position in self._graph.positions(name)
-            if self._graph.packages[position][3]
+            if self._graph.packages[position][IN_FORK]
         ]
         if len(here) != 1:
             raise MissingMember(name, len(here))
@@ -158,7 +169,8 @@ class _Walk:
             end = queue.popleft()
             reach = self._reach[end]
             for edge in self._graph.edges(*end):
-                here = conjunction(edge[4], reach)
+                *_, condition = edge
+                here = conjunction(condition, reach)
                 if here is False:
                     continue
                 ends = self._graph.ends(edge)
@@ -177,7 +189,7 @@ class _Walk:
     def _check_conflicts(self) -> None:
         raise_all(
             ConflictingRequest((left, right))
-            for items in self._head[5]
+            for items in self._head[CONFLICTS]
             for left, right in combinations(items, 2)
             if left[1] == right[1] == "extra"
             and {(left[0], left[2]), (right[0], right[2])} <= self._active_extras
@@ -187,12 +199,14 @@ class _Walk:
         while self._queue:
             end = self._queue.popleft()
             for edge in self._graph.edges(*end):
-                if not holds(edge[4], self._active):
+                *_, condition = edge
+                if not holds(condition, self._active):
                     continue
                 ends = self._graph.ends(edge)
-                self._reached.add(ends[0][0])
+                target, _ = ends[0]
+                self._reached.add(target)
                 if end in self._root_ends:
-                    self._requested.add(ends[0][0])
+                    self._requested.add(target)
                 for reached in ends:
                     if reached not in self._seen:
                         self._seen.add(reached)
@@ -215,19 +229,21 @@ class _Walk:
 
     def _root_extras(self, position: int) -> Iterator[str]:
         return (
-            extra for extra in self._graph.packages[position][5] if self._wanted.has_extra(extra)
+            extra
+            for extra in self._graph.packages[position][EXTRAS]
+            if self._wanted.has_extra(extra)
         )
 
     def _root_groups(self, position: int) -> Iterator[str]:
         package = self._graph.packages[position]
-        return (group for group in package[6] if self._wanted.includes(package[0], group))
+        return (group for group in package[GROUPS] if self._wanted.includes(package[NAME], group))
 
     def _known_extras(self, position: int, extras: tuple[str, ...]) -> list[str]:
-        return [extra for extra in extras if extra in self._graph.packages[position][5]]
+        return [extra for extra in extras if extra in self._graph.packages[position][EXTRAS]]
 
     def _fresh_extras(self, ends: Iterable[End]) -> list[tuple[str, str]]:
         pairs = [
-            (self._graph.packages[position][0], extra)
+            (self._graph.packages[position][NAME], extra)
             for position, extra in ends
             if extra is not None
         ]

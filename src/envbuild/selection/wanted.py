@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import posixpath
+
 from envbuild.errors import EnvbuildError, SelectionError, raise_all
+from envbuild.selection.evaluated import (
+    CONFLICTS,
+    DECLARED_GROUPS,
+    DEFAULT_GROUPS,
+    EXTRAS,
+    GROUPS,
+    IS_COVERED,
+    MEMBERS,
+    NAME,
+    PROVIDED_EXTRAS,
+    PYTHON_FITS,
+    REQUIRES_PYTHON,
+    REVISION,
+    ROOT_DEFAULT_GROUPS,
+    ROOT_GROUPS,
+    ROOT_UNMET_GROUPS,
+    SOURCE,
+    UNMET_GROUPS,
+    UNSUPPORTED,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from envbuild.lockfile.package import DefaultGroups
-    from envbuild.selection.evaluate import EvaluatedHead, EvaluatedPackage
+    from envbuild.selection.evaluated import EvaluatedHead, EvaluatedPackage
     from envbuild.selection.graph import Graph
     from envbuild.selection.model import Request
 
-_LOCAL_KINDS = frozenset({"path", "directory", "editable", "virtual"})
+_TREE_KINDS = frozenset({"directory", "editable", "virtual"})
+_LOCAL_KINDS = _TREE_KINDS | {"path"}
 
 REVISION_WITH_EXTRAS = 1
 """From here on a lock lists every extra that its members declare."""
@@ -113,22 +136,26 @@ class Wanted:
         self._request = request
         self._head = head
         self._graph = graph
-        self._members = head[6]
-        main = _main_package(head, graph.packages)
-        main_name = None if main is None else graph.packages[main][0]
-        members = self._members or ((main_name,) if main_name is not None else ())
+        self._members = head[MEMBERS]
+        self._main = _main_package(head, graph.packages)
+        self._current = self._member_at(request.member) if request.member else self._main
+        current_name = None if self._current is None else graph.packages[self._current][NAME]
+        members = self._members
+        if not members and self._main is not None:
+            members = (graph.packages[self._main][NAME],)
 
         names = request.roots
         if names is not None:
             raise_all(UnknownMember(name, members) for name in names if name not in members)
-        elif request.all_packages or main_name is None:
+        elif request.all_packages or current_name is None:
             names = members
         else:
-            names = (main_name,)
-        single = not request.all_packages and (request.roots is not None or main_name is not None)
-        self.selected = names[0] if single and len(names) == 1 else None
-        self._project = main_name if request.all_packages else self.selected
-        self._is_workspace = request.all_packages or (request.roots is None and main is None)
+            names = (current_name,)
+        self._is_workspace = request.roots is None and (
+            request.all_packages or current_name is None
+        )
+        self.selected = names[0] if not self._is_workspace and len(names) == 1 else None
+        self._project = current_name if request.all_packages else self.selected
 
         raise_all(
             MissingMember(name, len(graph.positions(name)))
@@ -145,11 +172,11 @@ class Wanted:
         self._excluded = {*request.no_groups, *(("dev",) if request.dev == "exclude" else ())}
         self._all_groups = request.all_groups
         self._asked = included
-        defaults = self._default_groups(main)
+        defaults = self._default_groups()
         with_defaults = self.production and not request.no_default_groups
         self._all_by_default = with_defaults and defaults == "all"
         self._defaults = set(defaults) if with_defaults and defaults != "all" else set()
-        self.group_root = self._inheriting_root(main)
+        self.group_root = self._inheriting_root()
 
     def check(self, version: str) -> None:
         """Make sure that the lock can serve the request on a target with Python `version`.
@@ -158,13 +185,12 @@ class Wanted:
             UnsupportedPython, UnsupportedPlatform, UnknownExtra, UnknownGroup, ConflictingRequest:
                 as each says; `Problems` for several.
         """
-        _, requires_python, python_fits, covered, unsupported, *_ = self._head
-        if not python_fits:
-            raise UnsupportedPython(version, requires_python, None)
+        if not self._head[PYTHON_FITS]:
+            raise UnsupportedPython(version, self._head[REQUIRES_PYTHON], None)
         raise_all(
             [
                 *self._python_problems(version),
-                *([UnsupportedPlatform(unsupported)] if unsupported or not covered else []),
+                *self._platform_problems(),
                 *self._unknown_names(),
                 *self._direct_conflicts(),
             ]
@@ -191,7 +217,7 @@ class Wanted:
     def installs(self, position: int) -> bool:
         """Tell whether a package is not one of those to be left out."""
         package = self._graph.packages[position]
-        name, kind = package[0], package[2][0]
+        name, kind = package[NAME], package[SOURCE][0]
         request = self._request
         if request.no_install_project and name == self._project:
             return False
@@ -201,32 +227,47 @@ class Wanted:
             return False
         return name not in request.no_install_packages
 
-    def _default_groups(self, main: int | None) -> DefaultGroups:
-        if self._head[0] < REVISION_WITH_GROUPS:
+    def _member_at(self, folder: str) -> int | None:
+        """Return the member whose tree is `folder`, the project of the lock where there is none."""
+        for position, (name, _, (kind, path, _), *_) in enumerate(self._graph.packages):
+            if kind in _TREE_KINDS and name in self._members and posixpath.normpath(path) == folder:
+                return position
+        return self._main
+
+    def _default_groups(self) -> DefaultGroups:
+        if self._head[REVISION] < REVISION_WITH_GROUPS:
             configured = self._request.default_groups
             return "all" if configured is None else configured
-        project = main if self.selected is None else self.roots[0]
-        recorded = self._head[9] if project is None else self._graph.packages[project][9]
+        project = self._current if self.selected is None else self.roots[0]
+        recorded = (
+            self._head[ROOT_DEFAULT_GROUPS]
+            if project is None
+            else self._graph.packages[project][DEFAULT_GROUPS]
+        )
         return ("dev",) if recorded is None else recorded
 
-    def _inheriting_root(self, main: int | None) -> int | None:
-        if self.selected is None or main is None or main in self.roots:
+    def _inheriting_root(self) -> int | None:
+        if self.selected is None or self._main is None or self._main in self.roots:
             return None
-        name = self._graph.packages[main][0]
-        inherited = any(self.includes(name, group) for group in self._groups_of(main))
-        return main if inherited else None
+        name = self._graph.packages[self._main][NAME]
+        inherited = any(self.includes(name, group) for group in self._groups_of(self._main))
+        return self._main if inherited else None
 
     def _groups_of(self, position: int) -> set[str]:
         package = self._graph.packages[position]
-        return {*package[6], *package[8]}
+        return {*package[GROUPS], *package[DECLARED_GROUPS]}
+
+    def _platform_problems(self) -> Iterator[EnvbuildError]:
+        if self._head[UNSUPPORTED] or not self._head[IS_COVERED]:
+            yield UnsupportedPlatform(self._head[UNSUPPORTED])
 
     def _python_problems(self, version: str) -> Iterator[EnvbuildError]:
-        if self._head[0] >= REVISION_WITH_GROUPS:
+        if self._head[REVISION] >= REVISION_WITH_GROUPS:
             positions = [*self.roots, *(() if self.group_root is None else (self.group_root,))]
             for position in positions:
                 package = self._graph.packages[position]
-                for group, specifiers in package[10].items():
-                    if self.includes(package[0], group):
+                for group, specifiers in package[UNMET_GROUPS].items():
+                    if self.includes(package[NAME], group):
                         yield UnsupportedPython(version, specifiers, group)
         else:
             from envbuild.lockfile.versions import release_of, satisfies
@@ -236,29 +277,30 @@ class Wanted:
                     release_of(version), specifiers
                 ):
                     yield UnsupportedPython(version, specifiers, group)
-        for group, specifiers in self._head[10].items():
+        for group, specifiers in self._head[ROOT_UNMET_GROUPS].items():
             if self.includes(None, group):
                 yield UnsupportedPython(version, specifiers, group)
 
     def _unknown_names(self) -> Iterator[EnvbuildError]:
         request = self._request
         roots = [self._graph.packages[position] for position in self.roots]
-        if self._head[0] >= REVISION_WITH_EXTRAS:
-            known = {extra for root in roots for extra in (*root[5], *root[7])}
+        if self._head[REVISION] >= REVISION_WITH_EXTRAS:
+            known = {extra for root in roots for extra in (*root[EXTRAS], *root[PROVIDED_EXTRAS])}
             for extra in dict.fromkeys((*request.extras, *request.no_extras)):
                 if extra not in known:
                     yield UnknownExtra(extra, self._root_names)
-        main = _main_package(self._head, self._graph.packages)
-        known = {*self._head[8]}
-        for position in (*self.roots, *((main,) if self.selected and main is not None else ())):
+        known = {*self._head[ROOT_GROUPS]}
+        for position in self.roots:
             known |= self._groups_of(position)
+        if self.selected is not None and self._main is not None:
+            known |= self._groups_of(self._main)
         for group in dict.fromkeys((*request.groups, *request.no_groups, *request.only_groups)):
             if group not in known:
                 yield UnknownGroup(group, self._root_names)
 
     def _direct_conflicts(self) -> Iterator[EnvbuildError]:
         members: set[str] | None = None
-        for items in self._head[5]:
+        for items in self._head[CONFLICTS]:
             if members is None:
                 members = self._reachable_members()
             wanted = tuple(item for item in items if item[0] in members and self._wants_item(item))
@@ -290,14 +332,14 @@ class Wanted:
             package = self._graph.packages[position]
             if position != self.group_root and self.production:
                 queue.append((position, None))
-                queue += [(position, extra) for extra in package[5] if self.has_extra(extra)]
-            for group, edges in package[6].items():
-                if self.includes(package[0], group):
+                queue += [(position, extra) for extra in package[EXTRAS] if self.has_extra(extra)]
+            for group, edges in package[GROUPS].items():
+                if self.includes(package[NAME], group):
                     for edge in edges:
                         queue += self._graph.ends(edge)
         seen = set(queue)
         for position, extra in queue:
-            name = self._graph.packages[position][0]
+            name = self._graph.packages[position][NAME]
             if name in self._members:
                 reached.add(name)
             for edge in self._graph.edges(position, extra):
@@ -322,11 +364,11 @@ def describe_item(item: tuple[str, str, str]) -> str:
 
 def _main_package(head: EvaluatedHead, packages: Sequence[EvaluatedPackage]) -> int | None:
     """Return the position of the package whose tree the lock lies in."""
-    members = head[6]
+    members = head[MEMBERS]
     for position, package in enumerate(packages):
-        kind, path, _ = package[2]
+        kind, path, _ = package[SOURCE]
         if path in {".", ""} and (
-            kind in {"editable", "virtual"} or (kind == "directory" and package[0] in members)
+            kind in {"editable", "virtual"} or (kind == "directory" and package[NAME] in members)
         ):
             return position
     return None
