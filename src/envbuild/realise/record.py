@@ -15,6 +15,7 @@ from __future__ import annotations
 from binascii import b2a_base64
 
 from envbuild.errors import RealiseError
+from envbuild.realise.zip_directory import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,6 +124,9 @@ class Record:
                 self._rows[path] = spelled, size
         except csv.Error as error:
             raise ValueError(str(error)) from None
+        for suffix in _SIGNATURES:
+            if self._rows.pop(self.path + suffix, None) is not None:
+                self._disagree(self.path + suffix, "it signs RECORD and must not be listed")
 
     def _look_closer(
         self,
@@ -132,11 +136,7 @@ class Record:
         sha256: bytes,
         other: bytes | None,
     ) -> None:
-        if not self._readable:
-            return
-        if path in {self.path + suffix for suffix in _SIGNATURES}:
-            if row is not None:
-                self._disagree(path, "it is a signature of RECORD and must not be listed")
+        if not self._readable or path in {self.path + suffix for suffix in _SIGNATURES}:
             return
         if row is None:
             self._disagree(path, "it is not listed")
@@ -162,7 +162,7 @@ class Record:
             self._disagree(path, f"expected {listed_size} bytes, found {size}")
 
     def _disagree(self, path: str, reason: str) -> None:
-        self.disagreements.append(f"`{path}`: {reason}")
+        self.disagreements.append(printable(f"`{path}`: {reason}"))
 
 
 def shortened(disagreements: Sequence[str]) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from envbuild.errors import RealiseError
 from envbuild.lockfile.names import normalise
 from envbuild.lockfile.versions import is_version, same_version
+from envbuild.realise.zip_directory import printable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def _field(data: bytes, name: str, file: str, reasons: list[str]) -> str | None:
         if not colon:
             break
         if key.strip().lower() == name.lower().encode():
-            values.append(value.strip().decode("utf-8", "backslashreplace"))
+            values.append(printable(value.strip().decode("utf-8", "backslashreplace")))
     if len(values) == 1:
         return values[0]
     reasons.append(f"expected one field `{name}` in {file}, found {len(values)}")

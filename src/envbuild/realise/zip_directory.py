@@ -198,6 +198,11 @@ def read_directory(
     return members
 
 
+def printable(text: str) -> str:
+    """Return `text` with everything escaped that could steer a terminal."""
+    return text if text.isprintable() else repr(text)[1:-1]
+
+
 def extra_fields(data: bytes) -> Iterator[tuple[int, bytes]]:
     """Yield kind and value of each extra field; what is too short to be one ends the iteration."""
     at = 0
@@ -464,7 +469,4 @@ def _folded(path: str) -> str:
 
 
 def _about(member: str | None) -> str:
-    if member is None:
-        return ""
-    # What could steer a terminal is shown, not obeyed.
-    return f"member `{member if member.isprintable() else repr(member)[1:-1]}`: "
+    return "" if member is None else f"member `{printable(member)}`: "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import io
 import os
 import sys
@@ -474,3 +475,16 @@ def test_a_changed_archive_is_refused_or_reads_the_same(
 def test_noise_is_refused(data: bytes) -> None:
     with pytest.raises(RealiseError):
         contents_of(data)
+
+
+def test_zstandard_is_read_where_python_has_it() -> None:
+    try:
+        zstandard = importlib.import_module("compression.zstd")
+    except ImportError:
+        data = archive([Member(name="a", content=TEXT, method=93, data=b"")])
+        with pytest.raises(UnsafeArchive, match="method 93 is not supported"):
+            contents_of(data)
+    else:
+        packed = zstandard.compress(TEXT)
+        data = archive([Member(name="a", content=TEXT, method=93, data=packed)])
+        assert contents_of(data) == {"a": TEXT}
