@@ -59,8 +59,13 @@ class Bench:
         return found
 
     def python(self, code: str) -> str:
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
         run = subprocess.run(
-            [self.venv / "bin/python", "-c", code], check=True, capture_output=True, text=True
+            [self.venv / "bin/python", "-c", code],
+            check=True,
+            capture_output=True,
+            text=True,
+            env=environment,
         )
         return run.stdout.strip()
 
@@ -81,12 +86,16 @@ def bench(tmp_path: Path) -> Bench:
 
 
 def snapshot(root: Path) -> dict[str, object]:
-    """Return what is below `root`: of each file its content, inode and modification time."""
+    """Return what is below `root`: of each file its content, inode and modification time.
+
+    The folder of running work is left out: a command is in it while it runs.
+    """
     found: dict[str, object] = {}
     for path in sorted(root.rglob("*")):
         status = path.lstat()
         content = path.read_bytes() if path.is_file() and not path.is_symlink() else None
-        found[str(path.relative_to(root))] = (content, status.st_ino, status.st_mtime_ns)
+        if path.name != "running":
+            found[str(path.relative_to(root))] = (content, status.st_ino, status.st_mtime_ns)
     return found
 
 
@@ -101,7 +110,10 @@ def contents(root: Path) -> dict[str, bytes]:
 def test_a_lock_becomes_an_environment(bench: Bench) -> None:
     bench.lock(
         bench.wheel(
-            "alpha", "1", entry_points={"console_scripts": {"alpha": "alpha:VERSION.lower"}}
+            "alpha",
+            "1",
+            files={"alpha.py": "VERSION = '1'\ndef main(): return 0\n"},
+            entry_points={"console_scripts": {"alpha": "alpha:main"}},
         ),
         bench.wheel("beta", "2"),
     )

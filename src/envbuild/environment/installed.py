@@ -10,6 +10,7 @@ import os
 from dataclasses import dataclass
 
 from envbuild.environment.footprint import Footprint
+from envbuild.environment.scheme import real, scheme_folders, unit_for
 from envbuild.errors import VenvError
 
 TYPE_CHECKING = False
@@ -88,7 +89,7 @@ def read_installed(prefix: str, info: str, scheme: Scheme) -> Installed:
             relative = posixpath.relpath(posixpath.normpath(path), prefix)
         if relative.startswith("../") or relative in {"..", "."}:
             raise NotRemovable(info, f"its RECORD names `{path}`, outside of the environment")
-        files.add(relative)
+        files.add(real(relative))
     name, version = _name_and_version(prefix, info)
     folders = {file.rpartition("/")[0] for file in files}
     footprint = Footprint(
@@ -124,14 +125,13 @@ def _has_stray(path: str, relative: str, known: frozenset[str]) -> bool:
 
 def units_of(files: Iterable[str], scheme: Scheme) -> tuple[str, ...]:
     """Return the units that `files` lie in, sorted."""
-    from envbuild.environment.placement import unit_for
-
-    return tuple(sorted({unit_for(path, scheme) for path in files}))
+    shared = scheme_folders(scheme)
+    return tuple(sorted({unit_for(path, shared) for path in files}))
 
 
 def _name_and_version(prefix: str, info: str) -> tuple[str, str]:
     """Read the two header fields that identify a distribution (core metadata specification)."""
-    fields = {}
+    fields: dict[str, str] = {}
     try:
         with open(f"{prefix}/{info}/METADATA", encoding="utf-8", errors="replace") as file:
             for line in file:

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 from envbuild.environment.record import METADATA, record_row, relative, written_rows
 from envbuild.environment.reserved import reason_reserved
-from envbuild.environment.scheme import real, scheme_folders, standing_folders
+from envbuild.environment.scheme import real, scheme_folders, standing_folders, unit_for
 from envbuild.errors import VenvError, raise_all
 from envbuild.store import layout
 from envbuild.store.tree import fault_of_path
@@ -186,7 +186,7 @@ def place(
         links=tuple((folder, tuple(files)) for folder, files in sorted(groups.items())),
         launchers=tuple(launchers),
         record=_cut(rows, written_rows(info, (path for path, _ in launchers))),
-        units=tuple(sorted({_unit(path, shared) for path in claims})),
+        units=tuple(sorted({unit_for(path, shared) for path in claims})),
     )
 
 
@@ -396,10 +396,3 @@ def _cut(rows: list[tuple[str, bytes]], written: list[str]) -> tuple[bytes, ...]
     paths = [path for path, _ in rows]
     cuts = [0, *(bisect_left(paths, path) for path in written), len(paths)]
     return tuple(b"".join(row for _, row in rows[start:end]) for start, end in pairwise(cuts))
-
-
-def _unit(path: str, shared: frozenset[str]) -> str:
-    end = path.find("/")
-    while end >= 0 and path[:end] in shared:
-        end = path.find("/", end + 1)
-    return path if end < 0 else path[:end]

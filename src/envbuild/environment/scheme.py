@@ -23,6 +23,19 @@ def scheme_folders(scheme: Scheme) -> frozenset[str]:
     )
 
 
+def unit_for(path: str, shared: frozenset[str]) -> str:
+    """Return the unit that a file belongs to: its shortest path that is none of the `shared` ones.
+
+    Args:
+        path: relative to the prefix.
+        shared: what `scheme_folders` returns.
+    """
+    end = path.find("/")
+    while end >= 0 and path[:end] in shared:
+        end = path.find("/", end + 1)
+    return path if end < 0 else path[:end]
+
+
 def standing_folders(scheme: Scheme) -> frozenset[str]:
     """Return those that every environment has. Headers are left to the few wheels that bring any."""
     return _with_parents(scheme.purelib, scheme.platlib, scheme.scripts)

@@ -294,7 +294,8 @@ class _Run:
         store = self.workshop.store
         if not is_registered(store, self.prefix, self.instantiation.environment):
             register(store, self.prefix, manifest)
-        if changed_stamps(self.prefix) != frozenset():
+        # With strangers that are left alone, the next run has to look as closely again.
+        if not found.strangers and changed_stamps(self.prefix) != frozenset():
             stamp(self.prefix, found.footprints, self.scheme)
         return Applied(
             created=False, changes=(), link_mode=None, notes=(), footprints=found.footprints

@@ -247,12 +247,13 @@ def _fetcher(inputs: Inputs, workshop: Workshop) -> Fetcher:
     from envbuild.index.client import Client, HttpSettings
     from envbuild.index.credentials import Accounts, NamedIndex
     from envbuild.index.mirrors import Mirrors
-    from envbuild.project import parse_project
     from envbuild.realise.fetch import Fetcher
 
     options = workshop.options
     indexes: tuple[NamedIndex, ...] = ()
     if inputs.project is not None:
+        from envbuild.project import parse_project
+
         project = parse_project(inputs.project, file=f"{inputs.folder}/pyproject.toml")
         indexes = tuple(NamedIndex(name=each.name, url=each.url) for each in project.indexes)
     settings = HttpSettings.from_environment(
