@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from envbuild.cli.context import Context
     from envbuild.cli.terminal import Terminal
     from envbuild.selection.model import Request
-    from envbuild.workflows.options import RealiseOptions
+    from envbuild.workflows.options import RealiseOptions, RealiseResult
     from envbuild.workflows.settings import Settings
 
 
@@ -30,19 +30,50 @@ def run(arguments: Arguments, terminal: Terminal) -> int:
     with reporter_for(terminal, context) as reporter:
         result = realise(options, environ=context.environ, cwd=context.cwd, reporter=reporter)
 
+    seconds = perf_counter() - started
+    _print(result, options, seconds, terminal)
+    if options.check or options.dry_run:
+        if options.check and (result.created or result.changes):
+            from envbuild.cli.failures import complain
+
+            complain(terminal, f"the environment `{result.prefix}` is not what the lock asks for")
+            return 1
+        return 0
+    _remember(result, options, terminal, context)
+    return 0
+
+
+def _print(
+    result: RealiseResult, options: RealiseOptions, seconds: float, terminal: Terminal
+) -> None:
     from envbuild.cli import render
 
     if terminal.as_json:
         terminal.data(render.result_as_json(result, options))
     else:
-        seconds = perf_counter() - started
         terminal.answer(render.result_as_text(result, options, seconds, terminal.paint))
-    if options.check and (result.created or result.changes):
-        from envbuild.cli.failures import complain
 
-        complain(terminal, f"the environment `{result.prefix}` is not what the lock asks for")
-        return 1
-    return 0
+
+def _remember(
+    result: RealiseResult, options: RealiseOptions, terminal: Terminal, context: Context
+) -> None:
+    """Keep what the same command will have to say when it finds nothing to do."""
+    if result.watched is None or options.clear or options.refresh:
+        return
+    from io import StringIO
+    from sys import argv
+
+    from envbuild.cli.recall import remember
+
+    told = StringIO()
+    _print(result.when_unchanged(), options, 0.0, terminal.copy_to(told))
+    remember(
+        argv[1:],
+        context.environ,
+        watched=result.watched,
+        settings=context.settings.looked_for,
+        text=told.getvalue(),
+    )
 
 
 def realise_options(context: Context, lockfile: str | None) -> RealiseOptions:

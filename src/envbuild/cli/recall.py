@@ -51,7 +51,7 @@ def remember(
     environ: Mapping[str, str],
     *,
     watched: Watched,
-    settings: Iterable[tuple[str, str | None]],
+    settings: Iterable[str],
     text: str,
 ) -> None:
     """Keep what the command would print if it were given again now.
@@ -60,10 +60,11 @@ def remember(
         argv: its words.
         environ: environment variables.
         watched: what its work relied on.
-        settings: paths of settings files that were looked for, with digests of their content.
+        settings: paths of settings files that were looked for.
         text: what to print.
     """
-    lines = [f"content {digest or '-'} {path}" for path, digest in (*watched.contents, *settings)]
+    lines = [f"content {digest or '-'} {path}" for path, digest in watched.contents]
+    lines += [f"content {_content(path)} {path}" for path in settings]
     for path, numbers in watched.signatures:
         shown = "-" if numbers is None else ",".join(map(str, numbers))
         lines.append(f"touched {shown} {path}")
@@ -92,13 +93,16 @@ def _holds(line: str) -> bool:
         except OSError:
             return value == "-"
         return value == f"{status.st_mtime_ns},{status.st_ino},{status.st_size}"
-    if kind == "content":
-        try:
-            with open(path, "rb") as file:
-                return value == blake3(file.read()).hexdigest()
-        except OSError:
-            return value == "-"
-    return False
+    return kind == "content" and value == _content(path)
+
+
+def _content(path: str) -> str:
+    """Return the digest of a file's content, `-` where there is none to be read."""
+    try:
+        with open(path, "rb") as file:
+            return blake3(file.read()).hexdigest()
+    except OSError:
+        return "-"
 
 
 def _path(argv: Sequence[str], environ: Mapping[str, str]) -> str:

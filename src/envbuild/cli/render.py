@@ -103,15 +103,16 @@ def document(content: Mapping[str, object]) -> str:
 
 def _headline(result: RealiseResult, planned: bool, seconds: float) -> str:
     packages = count(result.packages, "package")
-    took = duration(seconds)
     if not result.changes and not result.created:
-        return f"Checked {packages} in {took}: nothing to do"
+        return f"Checked {packages}: nothing to do"
     words = _TO_DO if planned else _DONE
     actions = [change.action for change in result.changes]
     told = [f"{actions.count(action)} {words[action]}" for action in words if action in actions]
     if result.created:
         told.append("new environment")
-    done = f"Would realize {packages}" if planned else f"Realized {packages} in {took}"
+    done = f"Would realize {packages}"
+    if not planned:
+        done = f"Realized {packages} in {duration(seconds)}"
     return f"{done} ({', '.join(told)})"
 
 

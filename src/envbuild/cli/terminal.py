@@ -98,6 +98,13 @@ class Terminal:
         """Return the terminal of this process."""
         return cls(_usable(sys.stdout), _usable(sys.stderr))
 
+    def copy_to(self, output: TextIO) -> Terminal:
+        """Return a terminal that says the same, on another stream."""
+        other = Terminal(output, self._error)
+        other.verbosity, other.as_json = self.verbosity, self.as_json
+        other.paint, other.paint_errors = self.paint, self.paint_errors
+        return other
+
     def set_colors(self, choice: str | None, environ: Mapping[str, str]) -> None:
         """Decide about colours: `auto`, `always` or `never`, `None` for whatever is usual."""
         self.paint = Paint(enabled=_colored(self._output, choice, environ))

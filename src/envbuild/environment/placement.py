@@ -97,7 +97,7 @@ class Placement:
     record: tuple[bytes, ...]
     units: tuple[str, ...]
 
-    def as_tuple(self) -> tuple[object, ...]:
+    def as_tuple(self) -> tuple[Any, ...]:
         """Return plain tuples of strings, numbers and bytes, for `marshal`."""
         return (
             self.tree,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from envbuild.selection.model import Request
 
@@ -124,3 +124,16 @@ class RealiseResult:
     fetched_bytes: int = 0
     missing: tuple[str, ...] = ()
     watched: Watched | None = None
+
+    def when_unchanged(self) -> RealiseResult:
+        """Return what the same request gives when it finds the environment as this one left it."""
+        return replace(
+            self,
+            created=False,
+            changes=(),
+            pinned=(),
+            notes=(),
+            link_mode=None,
+            fetched=0,
+            fetched_bytes=0,
+        )

@@ -132,6 +132,7 @@ def _result(
     inputs: Inputs, found: FoundInterpreter, instantiated: Instantiated, applied: Applied
 ) -> RealiseResult:
     instantiation = instantiated.instantiation
+    changed = applied.created or applied.changes
     return RealiseResult(
         lockfile=inputs.lockfile,
         prefix=inputs.prefix,
@@ -143,7 +144,7 @@ def _result(
         packages=len(instantiation.distributions),
         skipped=instantiation.skipped,
         pinned=instantiated.pinned,
-        notes=(*instantiation.notes, *applied.notes),
+        notes=(*instantiation.notes, *applied.notes) if changed else (),
         link_mode=applied.link_mode,
         fetched=instantiated.fetched,
         fetched_bytes=instantiated.fetched_bytes,

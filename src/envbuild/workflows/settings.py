@@ -204,12 +204,23 @@ class UnreadableSettings(UsageError):
 
 
 class Settings:
-    """Everything that was said, to be asked for by the names in `SETTINGS`."""
+    """Everything that was said, to be asked for by the names in `SETTINGS`.
 
-    __slots__ = ("_layers",)
+    Attributes:
+        looked_for: settings files that were looked for, whether they were there or not.
+    """
 
-    def __init__(self, arguments: Layer, variables: Layer, files: Iterable[Layer]) -> None:
+    __slots__ = ("_layers", "looked_for")
+
+    def __init__(
+        self,
+        arguments: Layer,
+        variables: Layer,
+        files: Iterable[Layer],
+        looked_for: tuple[str, ...] = (),
+    ) -> None:
         self._layers = (arguments, variables, *files)
+        self.looked_for = looked_for
 
     def flag(self, name: str) -> bool:
         """Return what was said of a flag, `False` where nothing was."""
@@ -280,18 +291,23 @@ def gather(
     folder = lock_folder(lockfile, cwd)
     variables = _from_variables(environ, cwd, folder or cwd, problems)
     files: list[Layer] = []
+    looked_for: list[str] = []
     said = Settings(arguments, variables, ())
     named = said.text("config-file")
     if named is not None:
+        looked_for.append(named)
         files.append(_from_file(named, None, problems))
     elif not said.flag("no-config"):
         if folder is not None:
-            files.append(_from_project(os.path.join(folder, "pyproject.toml"), problems))
+            project = os.path.join(folder, "pyproject.toml")
+            looked_for.append(project)
+            files.append(_from_project(project, problems))
         own = user_settings(environ, platform)
+        looked_for.append(own)
         if os.path.isfile(own):
             files.append(_from_file(own, None, problems))
     raise_all(problems)
-    return Settings(arguments, variables, files)
+    return Settings(arguments, variables, files, tuple(looked_for))
 
 
 def lock_folder(lockfile: str | None, cwd: str) -> str | None:
