@@ -66,7 +66,8 @@ def activation_files(*, prefix: str, prompt: str, scheme: Scheme) -> tuple[tuple
         ("deactivate.bat", batch.DEACTIVATE),
         ("pydoc.bat", batch.PYDOC),
     ):
-        files.append((name, text.replace("\n", "\r\n").encode("utf-8")))
+        text = text.replace("@SCRIPTS@", scheme.scripts).replace("\n", "\r\n")
+        files.append((name, text.encode("utf-8")))
     return tuple(files)
 
 

@@ -13,7 +13,7 @@ ACTIVATE = """\
 @for %%i in ("%VIRTUAL_ENV%") do @set "VIRTUAL_ENV_PROMPT=%%~nxi"
 
 @set "_OLD_VIRTUAL_PATH=%PATH%"
-@set "PATH=%~dp0;%PATH%"
+@set "PATH=%VIRTUAL_ENV%\\@SCRIPTS@;%PATH%"
 
 @if defined PYTHONHOME set "_OLD_VIRTUAL_PYTHONHOME=%PYTHONHOME%"
 @set PYTHONHOME=
