@@ -61,12 +61,12 @@ def activation_files(*, prefix: str, prompt: str, scheme: Scheme) -> tuple[tuple
         quoted = {f"@{key}@": quote(value) for key, value in values.items()}
         text = "".join(quoted.get(part, part) for part in re.split("(@[A-Z]+@)", template))
         files.append((name, text.encode("utf-8")))
-    for name, text in (
+    for name, template in (
         ("activate.bat", batch.ACTIVATE),
         ("deactivate.bat", batch.DEACTIVATE),
         ("pydoc.bat", batch.PYDOC),
     ):
-        text = text.replace("@SCRIPTS@", scheme.scripts).replace("\n", "\r\n")
+        text = template.replace("@SCRIPTS@", scheme.scripts).replace("\n", "\r\n")
         files.append((name, text.encode("utf-8")))
     return tuple(files)
 
