@@ -8,16 +8,19 @@ import sys
 
 def main() -> int:
     """Run the command line of this process and return its exit code."""
-    from envbuild.cli.recall import recall
+    try:
+        from envbuild.cli.recall import recall
 
-    words = sys.argv[1:]
-    text = recall(words, os.environ)
-    if text is not None:
-        return _print(text)
+        words = sys.argv[1:]
+        text = recall(words, os.environ)
+        if text is not None:
+            return _print(text)
 
-    from envbuild.cli.main import run
+        from envbuild.cli.main import run
 
-    return run(words)
+        return run(words)
+    except KeyboardInterrupt:  # before anything had begun
+        return 130
 
 
 def _print(text: str) -> int:

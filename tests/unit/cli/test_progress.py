@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import io
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from envbuild.cli.progress import LARGE, ProgressReporter, Row, Transfer, Work, rows_of
+from envbuild.cli.terminal import Terminal
+from envbuild.events import (
+    BlobsChecked,
+    BytesFetched,
+    FetchesPlanned,
+    FetchFinished,
+    FetchRetried,
+    FetchStarted,
+    FilesLinked,
+    LinksPlanned,
+    Notice,
+    StoreCheckPlanned,
+    Unpacked,
+    WaitingFor,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from envbuild.events import Event
+
+SMALL = "small-1.0-py3-none-any.whl"
+HUGE = "huge-1.0-py3-none-any.whl"
+RUN: tuple[Event, ...] = (
+    FetchesPlanned(count=2, size=LARGE + 100),
+    FetchStarted(name=HUGE, size=LARGE, offset=0),
+    FetchStarted(name=SMALL, size=100, offset=0),
+    BytesFetched(name=SMALL, count=100),
+    FetchFinished(name=SMALL, size=100),
+    Unpacked(name=SMALL, files=3, new_bytes=50),
+    BytesFetched(name=HUGE, count=10),
+    FetchRetried(name=HUGE, reason="the line broke", attempt=1, delay=0.5),
+    FetchStarted(name=HUGE, size=LARGE, offset=10),
+    BytesFetched(name=HUGE, count=LARGE - 10),
+    FetchFinished(name=HUGE, size=LARGE),
+    Unpacked(name=HUGE, files=1, new_bytes=LARGE),
+    LinksPlanned(files=4),
+    FilesLinked(count=4),
+)
+
+
+def lines(events: Iterable[Event], *, verbosity: int = 0, progress: bool = True) -> list[str]:
+    terminal = Terminal(output := io.StringIO(), stream := io.StringIO())
+    terminal.verbosity = verbosity
+    with ProgressReporter(terminal, bars=False, lines=progress) as reporter:
+        for event in events:
+            reporter.report(event)
+    assert output.getvalue() == ""
+    return stream.getvalue().splitlines()
+
+
+def test_lines_tell_of_the_whole_the_large_and_the_unusual() -> None:
+    *told, last = lines(RUN)
+    assert told == [
+        "Fetching 2 archives (8.0 MiB)",
+        f"Fetching {HUGE} (8.0 MiB)",
+        f"retry {HUGE}: the line broke; trying again in 0.50s",
+    ]
+    assert last.startswith("Fetched 2 archives (8.0 MiB) in ")
+
+
+def test_verbose_lines_tell_of_every_archive() -> None:
+    told = lines(RUN, verbosity=1)
+    assert f"Fetched {SMALL} (100 B)" in told
+    assert f"Unpacked {SMALL}: 3 files, 50 B new to the store" in told
+    assert f"Unpacked {HUGE}: 1 file, 8.0 MiB new to the store" in told
+
+
+def test_without_progress_only_the_unusual_is_told() -> None:
+    assert lines(RUN, progress=False) == [f"retry {HUGE}: the line broke; trying again in 0.50s"]
+
+
+def test_quiet_tells_nothing() -> None:
+    assert lines(RUN, verbosity=-1) == []
+
+
+@pytest.mark.parametrize(
+    ("event", "line"),
+    [
+        (WaitingFor(what="a.whl", holder=None), "waiting for a.whl"),
+        (WaitingFor(what="a.whl", holder="process 3"), "waiting for a.whl, held by process 3"),
+        (Notice(text="something \x1bodd"), "note something \ufffdodd"),
+        (FetchesPlanned(count=1, size=None), "Fetching 1 archive"),
+    ],
+)
+def test_single_lines(event: Event, line: str) -> None:
+    assert lines([event]) == [line]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        FetchesPlanned(count=0, size=0),
+        StoreCheckPlanned(blobs=3),
+        BlobsChecked(count=3),
+        LinksPlanned(files=9),
+        BytesFetched(name="unknown", count=1),
+    ],
+)
+def test_nothing_is_said_where_there_is_nothing_to_say(event: Event) -> None:
+    assert lines([event]) == []
+
+
+def test_no_event_of_many_threads_is_lost() -> None:
+    terminal = Terminal(io.StringIO(), stream := io.StringIO())
+    threads, each = 8, 200
+
+    def work(number: int, reporter: ProgressReporter) -> None:
+        for index in range(each):
+            name = f"{number}-{index}"
+            reporter.report(FetchStarted(name=name, size=10, offset=0))
+            reporter.report(BytesFetched(name=name, count=10))
+            reporter.report(FetchFinished(name=name, size=10))
+
+    with ProgressReporter(terminal, bars=False, lines=True) as reporter:
+        reporter.report(FetchesPlanned(count=threads * each, size=None))
+        started = [threading.Thread(target=work, args=(n, reporter)) for n in range(threads)]
+        for thread in started:
+            thread.start()
+        for thread in started:
+            thread.join()
+    assert stream.getvalue().splitlines()[-1].startswith("Fetched 1,600 archives (15.6 KiB) in ")
+
+
+def test_rows_show_how_far_everything_is() -> None:
+    work = Work(archives=4, size=1000, here=250, fetched=1, unpacked=1, began=10.0)
+    assert rows_of(work, 12.0) == [
+        Row(label="Fetching", done=250, total=1000, state="1/4, 250 B of 1000 B, 125 B/s"),
+        Row(label="Unpacking", done=1, total=4, state="1/4"),
+    ]
+    work = Work(archives=4, fetched=4, unpacked=3, files=9000, linked=1000, blobs=7, checked=2)
+    assert rows_of(work, 0.0) == [
+        Row(label="Unpacking", done=3, total=4, state="3/4"),
+        Row(label="Linking", done=1000, total=9000, state="1,000/9,000 files"),
+        Row(label="Checking", done=2, total=7, state="2/7 contents"),
+    ]
+    assert rows_of(Work(archives=1, fetched=1, unpacked=1, files=2, linked=2), 0.0) == []
+
+
+def test_where_sizes_are_unknown_archives_are_counted() -> None:
+    work = Work(archives=4, size=None, here=2048, fetched=1, began=1.0)
+    (row, *_) = rows_of(work, 1.0)
+    assert row == Row(label="Fetching", done=1, total=4, state="1/4, 2.0 KiB")
+
+
+def test_the_largest_archives_have_rows_of_their_own() -> None:
+    under_way = {
+        f"p{n}-1-py3-none-any.whl": Transfer(
+            name=f"p{n}-1-py3-none-any.whl", size=LARGE * n or None, here=5
+        )
+        for n in range(10)
+    }
+    work = Work(archives=10, size=None, under_way=under_way)
+    rows = rows_of(work, 0.0)
+    assert [row.label for row in rows] == ["Fetching", *(f"  p{n}" for n in range(9, 3, -1))]
+    assert rows[1] == Row(label="  p9", done=5, total=LARGE * 9, state="5 B of 72.0 MiB")
