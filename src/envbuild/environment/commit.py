@@ -15,6 +15,7 @@ from envbuild.environment import journal
 from envbuild.environment.footprint import SKELETON, join, unit_of
 from envbuild.environment.link import Job, place
 from envbuild.environment.moves import plan_moves
+from envbuild.environment.skeleton import skeleton_folders
 from envbuild.environment.state import (
     FOLDER,
     MANIFEST,
@@ -417,7 +418,7 @@ def _write_skeleton(root: str, files: Iterable[WrittenFile]) -> None:
 
 
 def _make_scheme(root: str, scheme: Scheme) -> None:
-    for folder in (scheme.purelib, scheme.platlib, scheme.scripts):
+    for folder in skeleton_folders(scheme):
         os.makedirs(f"{root}/{folder}", exist_ok=True)
 
 
