@@ -13,7 +13,13 @@ other strings by code point.
 from __future__ import annotations
 
 from envbuild.lockfile.markers import VERSION_VARIABLES, parse_marker
-from envbuild.lockfile.versions import InvalidComparison, compare, release_of, same_version
+from envbuild.lockfile.versions import (
+    InvalidComparison,
+    compare,
+    is_version,
+    release_of,
+    same_version,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +90,7 @@ class Judge:
         if variable == "platform_release" and self._variables["sys_platform"] == "darwin":
             # Only there are releases of the kernel known to be versions.
             try:
-                return compare(have, operator, value)
+                return compare(have, operator, value) if is_version(have) else False
             except InvalidComparison:
                 pass
         match operator:
