@@ -277,6 +277,7 @@ class Store:
         """
         aside = f"{layout.QUARANTINE}/{relative.replace('/', '-')}-{os.urandom(4).hex()}"
         try:
+            os.makedirs(self.absolute(layout.QUARANTINE), exist_ok=True)
             os.rename(self.absolute(relative), self.absolute(aside))
         except FileNotFoundError:
             pass

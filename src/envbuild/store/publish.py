@@ -130,7 +130,7 @@ class Blobs:
             try:
                 self._link(source, path)
             except FileNotFoundError:
-                self._make_folder(path.rpartition("/")[0])
+                os.makedirs(f"{self.folder}/{path.rpartition('/')[0]}", exist_ok=True)
                 self._link(source, path)
         except FileExistsError:
             if self.has(digest, size=size, executable=executable):
@@ -143,12 +143,6 @@ class Blobs:
         # A descriptor of the folder makes this `linkat` with AT_SYMLINK_FOLLOW, without which the
         # link below `/proc` would be linked and not what it leads to.
         os.link(source, path, dst_dir_fd=self._descriptor, follow_symlinks=True)
-
-    def _make_folder(self, path: str) -> None:
-        try:
-            os.mkdir(path, dir_fd=self._descriptor)
-        except FileExistsError:
-            pass
 
     def _replace(self, source: str, path: str) -> None:
         """Put sound content in the place of the damaged blob at `path`, which is kept aside.
@@ -166,7 +160,13 @@ class Blobs:
                 os.close(descriptor)
             aside = f"{layout.QUARANTINE}/{path.replace('/', '-')}-{os.urandom(4).hex()}"
             try:
-                os.link(path, aside, src_dir_fd=self._descriptor, dst_dir_fd=self._descriptor)
+                os.link(
+                    path,
+                    aside,
+                    src_dir_fd=self._descriptor,
+                    dst_dir_fd=self._descriptor,
+                    follow_symlinks=False,
+                )
             except OSError:
                 # Evidence, worth no failure: gone meanwhile, or a folder, or a full disk.
                 pass
