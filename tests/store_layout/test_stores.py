@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
 
 from envbuild.errors import StoreError
 from envbuild.events import SILENT
+from envbuild.frozen import as_dict
 from envbuild.maintenance.verify import damaged_trees, verify_store
 from envbuild.store import layout
 from envbuild.store.local import Store
@@ -65,7 +65,7 @@ def test_the_store_opens_and_shows_what_is_wrong_with_it(
     with Store.open(str(tmp_path / "store")) as store:
         report = verify_store(store, reporter=SILENT, jobs=2)
     found = [
-        {"path": each.path, "kind": each.kind, "affects": [asdict(use) for use in each.affects]}
+        {"path": each.path, "kind": each.kind, "affects": [as_dict(use) for use in each.affects]}
         for each in report.findings
     ]
     assert found == list(expected.findings)

@@ -1,0 +1,69 @@
+"""Other processes: started, waited for, killed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+class Child:
+    """A Python process that prints lines when it has got somewhere and goes on when told to."""
+
+    def __init__(self, code: str, *arguments: str, prefix: tuple[str, ...] = ()) -> None:
+        self._process = subprocess.Popen(
+            (*prefix, sys.executable, "-c", code, *arguments),
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self.pid = self._process.pid
+
+    def reads(self) -> str:
+        """Return the next line that it prints, waiting for it; empty at its end."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().strip()
+
+    def goes_on(self) -> None:
+        """Send it a line."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
+
+    def ends(self) -> int:
+        """Wait for its end and return its code, negative for a signal."""
+        self._process.communicate()
+        return self._process.returncode
+
+    def is_killed(self) -> None:
+        """Kill it so that it can do nothing about it."""
+        self._process.send_signal(signal.SIGKILL)
+        assert self.ends() == -signal.SIGKILL
+
+
+def without_privileges() -> tuple[str, ...]:
+    """Return what to put in front of a command so that modes count for it, even as root."""
+    if os.geteuid() != 0:
+        return ()
+    if shutil.which("setpriv") is None:
+        pytest.skip("root needs `setpriv` to give privileges up")
+    return ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+
+
+@contextmanager
+def child(code: str, *arguments: str, prefix: tuple[str, ...] = ()) -> Iterator[Child]:
+    """Start a process; it is killed if it is still there in the end."""
+    started = Child(code, *arguments, prefix=prefix)
+    try:
+        yield started
+    finally:
+        if started._process.poll() is None:
+            started._process.kill()
+        started._process.communicate()
