@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.comparison import contents, differences, record_faults
+from envbuild.store import layout
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,16 +70,15 @@ def spread(count: int) -> list[int]:
 
 def assert_sound(bench: Workbench, lock: str, fresh: str) -> None:
     """The store verifies, one more run makes the environment right, and no trace is left."""
-    bench.envbuild("store", "verify")
+    if (bench.store / layout.FORMAT_FILE).exists():
+        bench.envbuild("store", "verify")
     bench.realize("env", lock)
+    bench.envbuild("store", "verify")
     ours, theirs = (contents(str(bench.folder / name)) for name in ("env", fresh))
     assert differences(ours, theirs) == []
     assert record_faults(str(bench.folder / "env")) == []
     assert bench.realize("env", lock).json["changes"] == []
     assert sorted(os.listdir(bench.folder)) == ["env", "fresh-first", "fresh-second"]
-    for name in ("staging", "running"):
-        left = [entry for entry in os.listdir(bench.store / name) if entry != "partial"]
-        assert left == [], f"left in `{name}` of the store"
 
 
 def remove(path: Path) -> None:
