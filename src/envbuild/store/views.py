@@ -6,6 +6,7 @@ tree, may be removed whenever no environment points to it, and is never the trut
 
 from __future__ import annotations
 
+import errno
 import os
 
 from envbuild.store import layout
@@ -15,7 +16,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.store.local import Store
-    from envbuild.store.tree import Tree
+    from envbuild.store.tree import Entry, Tree
+
+_FOLDER_MODE = 0o555
+_TIMES = (layout.TIMESTAMP * 10**9, layout.TIMESTAMP * 10**9)
 
 
 def ensure_view(store: Store, digest: Digest, tree: Tree) -> str:
@@ -29,21 +33,25 @@ def ensure_view(store: Store, digest: Digest, tree: Tree) -> str:
         return path
     draft = store.absolute(f"{layout.STAGING}/view-{os.getpid()}-{os.urandom(4).hex()}")
     try:
-        _lay_out(store, draft, tree)
+        os.makedirs(draft)
+        os.makedirs(store.absolute(layout.VIEWS), exist_ok=True)
         try:
+            _lay_out(store, draft, tree)
             os.rename(draft, path)
         except OSError:
-            # Somebody else was first.
+            _remove(draft)
+            # Somebody else may have been faster.
             if not os.path.isdir(path):
                 raise
-            _remove(draft)
+        else:
+            # Only now: a folder that may not be written cannot be moved to another folder.
+            os.chmod(path, _FOLDER_MODE)
     except OSError as error:
-        raise StoreUnusable(store.path, "write to", error) from error
+        raise StoreUnusable(store.path, "lay out a tree in", error) from error
     return path
 
 
 def _lay_out(store: Store, root: str, tree: Tree) -> None:
-    os.mkdir(root)
     folders = {""}
     for entry in tree.entries:
         _make_folders(root, entry.path.rpartition("/")[0], folders)
@@ -51,16 +59,31 @@ def _lay_out(store: Store, root: str, tree: Tree) -> None:
         if entry.kind == "symlink":
             assert entry.target is not None
             os.symlink(entry.target, path)
-        elif not entry.size:
-            # Never linked, for the same reason as in an environment: too many would share it.
-            mode = layout.EXECUTABLE_MODE if entry.kind == "executable" else layout.FILE_MODE
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, mode))
         else:
-            assert entry.digest is not None
-            blob = layout.blob(entry.digest, executable=entry.kind == "executable")
-            os.link(store.absolute(blob), path)
+            _place(store, entry, path)
     for folder in sorted(folders - {""}, reverse=True):
-        os.chmod(f"{root}/{folder}", 0o555)
+        os.chmod(f"{root}/{folder}", _FOLDER_MODE)
+
+
+def _place(store: Store, entry: Entry, path: str) -> None:
+    assert entry.digest is not None
+    executable = entry.kind == "executable"
+    blob = store.absolute(layout.blob(entry.digest, executable=executable))
+    # Empty files are never linked, for the same reason as in an environment: too many would share
+    # one inode. Others are copied only where theirs has as many links as it can have.
+    if entry.size:
+        try:
+            os.link(blob, path)
+        except OSError as error:
+            if error.errno != errno.EMLINK:
+                raise
+        else:
+            return
+    import shutil
+
+    shutil.copyfile(blob, path)
+    os.chmod(path, layout.EXECUTABLE_MODE if executable else layout.FILE_MODE)
+    os.utime(path, ns=_TIMES)
 
 
 def _make_folders(root: str, folder: str, made: set[str]) -> None:
@@ -76,4 +99,4 @@ def _remove(root: str) -> None:
 
     for folder, _, _ in os.walk(root):
         os.chmod(folder, 0o755)
-    shutil.rmtree(root)
+    shutil.rmtree(root, ignore_errors=True)
