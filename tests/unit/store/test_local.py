@@ -179,7 +179,6 @@ def test_a_store_that_may_only_be_read_is_read(tmp_path: Path) -> None:
                 Publication(store)
             with pytest.raises(StoreUnusable, match="Read-only file system"):
                 store.quarantine(layout.record(layout.TREES, tree))
-        remount(disk, read_only=False)
 
 
 def test_a_store_without_its_lock_may_be_read_where_it_cannot_be_made(tmp_path: Path) -> None:
