@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,13 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+
+def fork() -> int:
+    """Fork as `os.fork` does, whatever threads the test runner has."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 class Child:

@@ -12,7 +12,7 @@ import pytest
 from envbuild.store import locks
 from envbuild.store.locks import LockFailed
 from support.file_systems import fill, small_file_system
-from support.processes import child
+from support.processes import child, fork
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -163,7 +163,7 @@ def test_a_mutex_that_vanishes_all_the_time_still_excludes(path: str, tmp_path: 
 def test_a_forked_child_does_not_keep_what_its_parent_lets_go(path: str) -> None:
     lock = locks.wait_for_mutex(path)
     reader, writer = os.pipe()
-    forked = os.fork()
+    forked = fork()
     if forked == 0:
         os.read(reader, 1)
         os._exit(0)
