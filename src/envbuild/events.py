@@ -7,7 +7,7 @@ from several threads at once; a reporter that minds must take its own mutex.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ else:
     Protocol = object
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchesPlanned:
     """So many archives must be fetched; `size` is their sum in bytes where every size is known."""
 
@@ -24,7 +24,7 @@ class FetchesPlanned:
     size: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchStarted:
     """A transfer begins; `size` in bytes, `offset` of them are here from an earlier attempt."""
 
@@ -33,7 +33,7 @@ class FetchStarted:
     offset: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BytesFetched:
     """`count` more bytes of archive `name` have arrived."""
 
@@ -41,7 +41,7 @@ class BytesFetched:
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchRetried:
     """A transfer failed with `reason` and starts again after `delay` seconds."""
 
@@ -51,7 +51,7 @@ class FetchRetried:
     delay: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FetchFinished:
     """Archive `name` is here and its hash agrees."""
 
@@ -59,7 +59,7 @@ class FetchFinished:
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unpacked:
     """Archive `name` is in the store: `files` files, `new_bytes` of them not there before."""
 
@@ -68,35 +68,35 @@ class Unpacked:
     new_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class LinksPlanned:
     """So many files are about to be placed in the environment."""
 
     files: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FilesLinked:
     """`count` more files are in place."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoreCheckPlanned:
     """So many blobs of a store are about to be read and hashed."""
 
     blobs: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class BlobsChecked:
     """`count` more blobs have been hashed."""
 
     count: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WaitingFor:
     """Another process holds what is needed; `holder` says who, where that is known."""
 
@@ -104,7 +104,7 @@ class WaitingFor:
     holder: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Notice:
     """A plain line that the user should read although nothing failed."""
 

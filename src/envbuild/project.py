@@ -5,9 +5,8 @@ Dependencies are the lock's business and are not looked at, nor are the settings
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild.errors import raise_all
+from envbuild.frozen import frozen
 from envbuild.lockfile.parse_package import parse_default_groups
 from envbuild.lockfile.tables import Faults, get_flag, get_table, get_tables, get_text
 from envbuild.lockfile.toml import parse_toml
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from envbuild.lockfile.tables import Table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Index:
     """One `[[tool.uv.index]]`.
 
@@ -33,7 +32,7 @@ class Index:
     url: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Project:
     """What the file says.
 

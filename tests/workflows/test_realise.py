@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -17,13 +17,14 @@ from envbuild.environment.installed import NotRemovable
 from envbuild.environment.present import NotAnEnvironment
 from envbuild.errors import EnvbuildError
 from envbuild.events import SILENT
+from envbuild.frozen import replace
 from envbuild.realise.execute import HashChanged, MissingOffline
 from envbuild.realise.fetch import HashMismatch
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.workflows.options import RealiseOptions, RealiseResult
 from envbuild.workflows.realise import realise
-from support.locks import lock_of
+from support.wheel_locks import lock_of
 from support.wheels import build_wheel
 
 
@@ -43,7 +44,7 @@ class Bench:
 
     def realise(self, **options: object) -> RealiseResult:
         return realise(
-            replace(self.options, **options),  # type: ignore[arg-type]
+            replace(self.options, **options),
             environ=dict(os.environ),
             cwd=str(self.folder),
             reporter=SILENT,

@@ -11,9 +11,8 @@ that take one value, the last counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from envbuild.errors import UsageError
+from envbuild.frozen import frozen
 from envbuild.workflows.settings import SETTINGS, similar
 
 TYPE_CHECKING = False
@@ -27,7 +26,7 @@ _WIDTH = 96
 _COLUMN = 32
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Option:
     """One option of the command line.
 
@@ -60,7 +59,7 @@ class Option:
         return (f"-{self.short}", f"--{self.name}") if self.short else (f"--{self.name}",)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Group:
     """Options that belong together under a heading of the help."""
 
@@ -68,7 +67,7 @@ class Group:
     options: tuple[Option, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Positional:
     """The argument without a name.
 
@@ -87,7 +86,7 @@ class Positional:
     is_file: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Command:
     """What can be asked of the program.
 
@@ -115,7 +114,6 @@ class Command:
         return tuple(option for group in (*self.groups, GLOBAL) for option in group.options)
 
 
-@dataclass(slots=True, kw_only=True)
 class Arguments:
     """What stands on the command line, every value still text.
 
@@ -127,11 +125,14 @@ class Arguments:
         help: whether help is wanted and nothing else.
     """
 
-    given: dict[str, Given] = field(default_factory=dict)
-    positional: str | None = None
-    quiet: int = 0
-    verbose: int = 0
-    help: bool = False
+    __slots__ = ("given", "help", "positional", "quiet", "verbose")
+
+    def __init__(self) -> None:
+        self.given: dict[str, Given] = {}
+        self.positional: str | None = None
+        self.quiet = 0
+        self.verbose = 0
+        self.help = False
 
 
 GLOBAL = Group(

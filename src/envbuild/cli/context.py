@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
 from envbuild.errors import UsageError
+from envbuild.frozen import frozen
 from envbuild.workflows.folders import default_cache, default_store
 from envbuild.workflows.settings import SETTINGS, gather
 
@@ -27,7 +27,7 @@ class NoSuchFolder(UsageError):
         self.path = path
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Context:
     """Where a command works, and what its user has said.
 

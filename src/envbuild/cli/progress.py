@@ -8,7 +8,6 @@ whole; `-v` tells of every archive.
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
 from time import monotonic
 
 from envbuild.cli.terminal import visible
@@ -27,6 +26,7 @@ from envbuild.events import (
     Unpacked,
     WaitingFor,
 )
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,16 +52,17 @@ def reporter_for(terminal: Terminal, context: Context) -> ProgressReporter:
     return ProgressReporter(terminal, bars=bars, lines=progress)
 
 
-@dataclass(slots=True, kw_only=True)
 class Transfer:
     """An archive on its way; `size` in bytes where known, `here` of them have arrived."""
 
-    name: str
-    size: int | None
-    here: int
+    __slots__ = ("here", "name", "size")
+
+    def __init__(self, *, name: str, size: int | None, here: int) -> None:
+        self.name = name
+        self.size = size
+        self.here = here
 
 
-@dataclass(slots=True, kw_only=True)
 class Work:
     """How far everything is; what is planned grows while the work goes on.
 
@@ -73,18 +74,34 @@ class Work:
         began: when the first archive was planned, in the seconds of a steady clock.
     """
 
-    archives: int = 0
-    size: int | None = 0
-    here: int = 0
-    fetched: int = 0
-    fetched_bytes: int = 0
-    unpacked: int = 0
-    files: int = 0
-    linked: int = 0
-    blobs: int = 0
-    checked: int = 0
-    under_way: dict[str, Transfer] = field(default_factory=dict)
-    began: float = 0.0
+    def __init__(
+        self,
+        *,
+        archives: int = 0,
+        size: int | None = 0,
+        here: int = 0,
+        fetched: int = 0,
+        fetched_bytes: int = 0,
+        unpacked: int = 0,
+        files: int = 0,
+        linked: int = 0,
+        blobs: int = 0,
+        checked: int = 0,
+        under_way: dict[str, Transfer] | None = None,
+        began: float = 0.0,
+    ) -> None:
+        self.archives = archives
+        self.size = size
+        self.here = here
+        self.fetched = fetched
+        self.fetched_bytes = fetched_bytes
+        self.unpacked = unpacked
+        self.files = files
+        self.linked = linked
+        self.blobs = blobs
+        self.checked = checked
+        self.under_way: dict[str, Transfer] = under_way or {}
+        self.began = began
 
 
 class ProgressReporter:
@@ -274,7 +291,7 @@ class _Display:
         return table
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Row:
     """One bar: what it is for, how much of what is done, and the same in words."""
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from envbuild.cli.terminal import Paint
     from envbuild.maintenance.verify import Finding, StoreReport
-    from envbuild.workflows.store import DescribedEntry, Totals
+    from envbuild.workflows.store import DescribedEntry, StoredEntry, Totals
 
 _DIGITS = 12
 _USES = 5
@@ -21,9 +21,9 @@ _USES = 5
 def entries_as_text(entries: Sequence[DescribedEntry], paint: Paint) -> str:
     """Return a line for each entry: digest, files, size, the archives it came from."""
     return "\n".join(
-        f"{paint.yellow(entry.digest[:_DIGITS])}  {len(entry.files):>6,}  {size(entry.size):>10}"
-        f"  {_names(entry)}"
-        for entry in entries
+        f"{paint.yellow(each.entry.digest[:_DIGITS])}  {len(each.files):>6,}"
+        f"  {size(each.size):>10}  {_names(each.entry)}"
+        for each in entries
     )
 
 
@@ -32,38 +32,38 @@ def entries_as_json(entries: Sequence[DescribedEntry]) -> str:
     return document({"command": "store ls", "entries": [_entry(entry) for entry in entries]})
 
 
-def files_as_text(entry: DescribedEntry) -> str:
+def files_as_text(described: DescribedEntry) -> str:
     """Return a line for each file: size, path, and what a link says."""
     marks = {"file": "", "executable": "*", "symlink": ""}
     return "\n".join(
         f"{'' if file.size is None else file.size:>10}  {visible(file.path)}{marks[file.kind]}"
         + (f" -> {visible(file.target)}" if file.target is not None else "")
-        for file in entry.files
+        for file in described.files
     )
 
 
-def files_as_json(entry: DescribedEntry) -> str:
+def files_as_json(described: DescribedEntry) -> str:
     """Return an entry with its files."""
-    files = [file.as_json() for file in entry.files]
-    return document({"command": "store ls", "entry": {**_entry(entry), "content": files}})
+    files = [file.as_json() for file in described.files]
+    return document({"command": "store ls", "entry": {**_entry(described), "content": files}})
 
 
-def entry_as_text(entry: DescribedEntry, paint: Paint) -> str:
+def entry_as_text(described: DescribedEntry, paint: Paint) -> str:
     """Return what is known of an entry."""
     rows = [
-        ("Digest", entry.digest),
-        ("Archives", _names(entry)),
-        ("Files", f"{len(entry.files):,}"),
-        ("Size", size(entry.size)),
-        ("Record", visible(entry.record)),
-        *(("Note", visible(note)) for note in entry.notes),
+        ("Digest", described.entry.digest),
+        ("Archives", _names(described.entry)),
+        ("Files", f"{len(described.files):,}"),
+        ("Size", size(described.size)),
+        ("Record", visible(described.record)),
+        *(("Note", visible(note)) for note in described.entry.notes),
     ]
     return _rows(rows, paint)
 
 
-def entry_as_json(entry: DescribedEntry) -> str:
+def entry_as_json(described: DescribedEntry) -> str:
     """Return what is known of an entry."""
-    return document({"command": "store info", "entry": _entry(entry)})
+    return document({"command": "store info", "entry": _entry(described)})
 
 
 def totals_as_text(totals: Totals, paint: Paint) -> str:
@@ -166,18 +166,18 @@ def _finding(finding: Finding, paint: Paint, whole: bool) -> Iterator[str]:
         yield f"    and {len(finding.affects) - len(shown):,} more; `-v` names them"
 
 
-def _entry(entry: DescribedEntry) -> dict[str, object]:
+def _entry(described: DescribedEntry) -> dict[str, object]:
     return {
-        "digest": entry.digest,
-        "archives": list(entry.names),
-        "files": len(entry.files),
-        "size": entry.size,
-        "record": entry.record,
-        "notes": list(entry.notes),
+        "digest": described.entry.digest,
+        "archives": list(described.entry.names),
+        "files": len(described.files),
+        "size": described.size,
+        "record": described.record,
+        "notes": list(described.entry.notes),
     }
 
 
-def _names(entry: DescribedEntry) -> str:
+def _names(entry: StoredEntry) -> str:
     return visible(", ".join(entry.names)) or "(origin unknown)"
 
 

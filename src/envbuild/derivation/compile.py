@@ -6,9 +6,8 @@ that has to be built will be an `Unpack` of a build instead; nothing else change
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild.derivation.model import Fetch, Unpack
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
     from envbuild.selection.model import SelectedPackage
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Node:
     """A selected package with the derivation of its tree."""
 

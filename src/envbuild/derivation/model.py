@@ -7,11 +7,10 @@ that form is the resolved key, under which realisations are recorded.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild import canonical
 from envbuild.digest import Digest, is_digest
 from envbuild.errors import StoreError
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class UnknownKind(InvalidDerivation):
         self.kind = kind
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Fetch:
     """Bytes from outside, fixed by their hash: addresses are hints and no part of the identity.
 
@@ -83,7 +82,7 @@ class Fetch:
         return canonical.digest(self.as_json())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unpack:
     """A wheel archive to the tree of its files.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
 from envbuild.environment import journal
 from envbuild.environment.footprint import SKELETON, join, unit_of
@@ -27,6 +26,7 @@ from envbuild.environment.state import (
 )
 from envbuild.errors import VenvError
 from envbuild.events import LinksPlanned, WaitingFor
+from envbuild.frozen import frozen
 from envbuild.store.descriptors import write_all
 
 TYPE_CHECKING = False
@@ -54,7 +54,7 @@ class EnvironmentUnusable(VenvError):
         self.errno = error.errno
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Blueprint:
     """The environment that is wanted, for one prefix.
 
@@ -92,7 +92,7 @@ class Blueprint:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Placing:
     """How files get into an environment; see `envbuild.environment.link.place`."""
 

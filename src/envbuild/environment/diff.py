@@ -6,12 +6,11 @@ holds. A unit that several share, or that holds files of no distribution, is *me
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild.environment.footprint import SKELETON, Footprint, owners
+from envbuild.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Difference:
     """What distinguishes an environment from the one that is wanted.
 

@@ -8,13 +8,13 @@ distributions are equal or disjoint, never nested (see `envbuild.environment.pla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from envbuild.frozen import frozen
 
 SKELETON = ""
 """Name of the footprint that stands for what makes the folder a virtual environment at all."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Footprint:
     """A distribution in an environment.
 

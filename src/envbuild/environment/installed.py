@@ -7,11 +7,11 @@ The database of installed distributions is specified in "Recording installed pro
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.environment.footprint import Footprint
 from envbuild.environment.scheme import real, scheme_folders, unit_for
 from envbuild.errors import VenvError
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class NotRemovable(VenvError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Installed:
     """A distribution as its metadata describes it.
 

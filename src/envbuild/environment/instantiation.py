@@ -7,9 +7,9 @@ marker. It holds no path of this machine; contents that do are rendered when an 
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
 
 from envbuild.environment.footprint import Footprint
+from envbuild.frozen import frozen
 from envbuild.selection.model import SkippedPackage
 
 TYPE_CHECKING = False
@@ -20,7 +20,7 @@ INSTANTIATION = 1
 """Raised by hand when the meaning of what is kept changes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Distribution:
     """One distribution of the environment.
 
@@ -42,7 +42,7 @@ class Distribution:
     archive: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Instantiation:
     """The environment as it would be at any prefix.
 

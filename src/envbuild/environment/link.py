@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import errno
 import os
-from dataclasses import dataclass
 
 from envbuild.environment.footprint import join, unit_of
 from envbuild.environment.workers import run_in_workers, worker_count
 from envbuild.errors import StoreError, VenvError
 from envbuild.events import FilesLinked
+from envbuild.frozen import frozen
 from envbuild.store import layout
 from envbuild.store.descriptors import write_all
 
@@ -82,7 +82,7 @@ class PlacingFailed(VenvError):
         self.errno = number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Job:
     """The files of one distribution, to be placed below a folder.
 
@@ -438,6 +438,12 @@ def _rotate(source: str, path: str, staging: str) -> None:
     try:
         os.chmod(draft, layout.EXECUTABLE_MODE if executable else layout.FILE_MODE)
         os.link(draft, path)
+        # Trees refer to the blob: what takes its place must be durable first.
+        descriptor = os.open(draft, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
         os.replace(draft, source)
     except BaseException:
         os.unlink(draft)

@@ -9,12 +9,12 @@ machine, in every link mode. The form is canonical JSON with every field present
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 from envbuild import canonical
 from envbuild.digest import Digest, digest_of, is_digest
 from envbuild.errors import StoreError
+from envbuild.frozen import frozen
 from envbuild.target.model import Scheme
 
 TYPE_CHECKING = False
@@ -55,7 +55,7 @@ class InvalidManifest(StoreError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WrittenDigest:
     """A file that is written: path relative to the prefix, digest of its symbolic content."""
 
@@ -68,7 +68,7 @@ class WrittenDigest:
         return {"digest": self.digest, "executable": self.executable, "path": self.path}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ManifestDistribution:
     """One distribution.
 
@@ -110,7 +110,7 @@ class ManifestDistribution:
         return canonical.digest(self.as_json())
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Manifest:
     """An environment.
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild.environment.footprint import unit_of
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,7 +12,7 @@ if TYPE_CHECKING:
     from envbuild.environment.diff import Difference
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Moves:
     """Paths relative to the prefix; each list is carried out in its order.
 

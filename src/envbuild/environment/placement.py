@@ -7,13 +7,13 @@ loads hundreds of placements from a cache and does nothing with them but to link
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from itertools import pairwise
 
 from envbuild.environment.record import METADATA, record_row, relative, written_rows
 from envbuild.environment.reserved import reason_reserved
 from envbuild.environment.scheme import real, scheme_folders, standing_folders, unit_for
 from envbuild.errors import VenvError, raise_all
+from envbuild.frozen import frozen
 from envbuild.store import layout
 from envbuild.store.tree import fault_of_path
 
@@ -70,7 +70,7 @@ class PlaceReserved(VenvError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Placement:
     """Where the files of one wheel's tree go. Every path is relative to the prefix.
 
@@ -190,7 +190,7 @@ def place(
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Claim:
     """What a wheel wants on a path: one of its files, or a launcher.
 

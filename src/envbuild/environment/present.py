@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.environment.footprint import SKELETON, Footprint
 from envbuild.environment.installed import find_infos, read_installed
 from envbuild.environment.state import State, changed_stamps, read_state
 from envbuild.errors import VenvError
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,19 +29,19 @@ class NotAnEnvironment(VenvError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Nothing:
     """No folder, or an empty one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Ours:
     """An environment that this program made, as its state says."""
 
     state: State
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Foreign:
     """A virtual environment that another program made."""
 
@@ -49,7 +49,7 @@ class Foreign:
 Present = Nothing | Ours | Foreign
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Contents:
     """What is installed in an environment.
 

@@ -9,9 +9,9 @@ a hint that may be missing; then everything is looked at.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.environment.footprint import Footprint
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FORMAT = "envbuild-state"
 VERSION = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class State:
     """The environment as the last transaction left it.
 

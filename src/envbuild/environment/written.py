@@ -8,11 +8,11 @@ paths the same functions give the symbolic contents that a manifest speaks of.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 
 from envbuild import canonical
 from envbuild.environment.launchers import shebang
 from envbuild.environment.record import own_row, record_row, relative, written_rows
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ INSTALLER = b"envbuild\n"
 _IN_PROJECT = f"file://{PROJECT}/"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class WrittenFile:
     """A file of an environment that is written; `path` is relative to the prefix."""
 

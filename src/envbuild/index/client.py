@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import suppress
-from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from envbuild import __version__
 from envbuild.errors import RealiseError, UsageError
+from envbuild.frozen import frozen
 from envbuild.index.credentials import origin, without_userinfo
 from envbuild.index.redaction import redact
 
@@ -92,7 +92,7 @@ class BadSetting(UsageError):
         self.value = value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class HttpSettings:
     """How to behave on the network.
 

@@ -12,9 +12,10 @@ import os
 import re
 import threading
 from base64 import b64encode
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit, urlunsplit
+
+from envbuild.frozen import field, frozen
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NamedIndex:
     """An index as settings declare it; its URL may hold credentials."""
 
@@ -36,7 +37,7 @@ class NamedIndex:
     url: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Credentials:
     """A user name, which may itself be a token, and a password where there is one."""
 
@@ -193,7 +194,7 @@ class Accounts:
         return Credentials(username=lines[0], password=lines[1]) if len(lines) > 1 else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Address:
     """A URL taken apart."""
 
@@ -237,7 +238,7 @@ def _stated(parts: SplitResult) -> Credentials | None:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Index:
     """A declared index: where it is, and who we are there by its URL or the environment."""
 

@@ -7,9 +7,9 @@ A rule is written `FROM=TO`. It applies to the address `FROM` itself and to ever
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 from envbuild.errors import UsageError
+from envbuild.frozen import field, frozen
 from envbuild.index.redaction import redact
 
 TYPE_CHECKING = False
@@ -32,7 +32,7 @@ class BadMirror(UsageError):
         self.rule = redact(rule)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Mirror:
     """Addresses below `source` are read below `target`; neither ends with a slash.
 
@@ -43,7 +43,7 @@ class Mirror:
     target: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Mirrors:
     """Rules in the order in which they were given."""
 
@@ -56,7 +56,7 @@ class Mirrors:
         Raises:
             BadMirror: one of them is not of this form.
         """
-        return cls(tuple(_parse(text) for text in texts))
+        return cls(rules=tuple(_parse(text) for text in texts))
 
     def addresses(self, url: str) -> tuple[str, ...]:
         """Return where to read `url`, in the order in which to try.

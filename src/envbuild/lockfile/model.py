@@ -5,7 +5,7 @@ The conventions of `envbuild.lockfile.package` hold here too.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from envbuild.lockfile.package import DefaultGroups, Package
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ConflictItem:
     """One of several that exclude each other: an extra, a group, or the project itself."""
 
@@ -24,7 +24,7 @@ class ConflictItem:
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Requirement:
     """What the workspace or a script asks for directly, as far as choosing a package needs it."""
 
@@ -33,7 +33,7 @@ class Requirement:
     marker: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Manifest:
     """Inputs of the resolution that belong to no package.
 
@@ -52,7 +52,7 @@ class Manifest:
     group_requires_python: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Lock:
     """A whole lock.
 

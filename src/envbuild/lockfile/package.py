@@ -8,7 +8,7 @@ absent value is `None`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     DefaultGroups = tuple[str, ...] | Literal["all"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Located:
     """Base of the sources that are one place and nothing more: a URL or a path."""
 
@@ -55,7 +55,7 @@ class Virtual(Located):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Git:
     """A commit of a repository.
 
@@ -74,7 +74,7 @@ class Git:
     lfs: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Url:
     """An archive at a URL, and the folder of the project in it."""
 
@@ -85,7 +85,7 @@ class Url:
 Source = Registry | Git | Url | Path | Directory | Editable | Virtual
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Archive:
     """Base of the files of a package.
 
@@ -119,7 +119,7 @@ class Sdist(Archive):
     __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Dependency:
     """An edge of the graph.
 
@@ -139,7 +139,7 @@ class Dependency:
     marker: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Package:
     """A node of the graph: one `[[package]]`.
 

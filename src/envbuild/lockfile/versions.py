@@ -106,6 +106,8 @@ def check_bound(operator: str, bound: str) -> None:
     Raises:
         InvalidComparison: PEP 440 does not allow the two together.
     """
+    if operator not in OPERATORS:
+        raise InvalidComparison(f"`{operator}` is not an operator of versions")
     compare("0", operator, bound)
 
 

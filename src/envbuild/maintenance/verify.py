@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import stat
-from dataclasses import dataclass, replace
 
 from blake3 import blake3
 
@@ -18,6 +17,7 @@ from envbuild.derivation.model import InvalidDerivation, UnknownKind, decode_der
 from envbuild.digest import Digest, digest_of
 from envbuild.errors import StoreError
 from envbuild.events import BlobsChecked, StoreCheckPlanned
+from envbuild.frozen import frozen, replace
 from envbuild.store import layout, locks
 from envbuild.store.records import (
     InvalidRecord,
@@ -45,7 +45,7 @@ _KNOWN_AT_TOP = {layout.FORMAT_FILE, "lost+found"} | {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+@frozen
 class Use:
     """Something that relies on what is damaged.
 
@@ -61,7 +61,7 @@ class Use:
     path: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Finding:
     """One thing that is wrong.
 
@@ -82,7 +82,7 @@ class Finding:
     affects: tuple[Use, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoreReport:
     """What a store holds and what is wrong with it.
 
@@ -156,7 +156,15 @@ class _Check:
         roots = self._check_roots()
         leftovers = self._count_leftovers()
         findings = (
-            replace(finding, affects=tuple(sorted(self._uses.get(finding.path, ()))))
+            replace(
+                finding,
+                affects=tuple(
+                    sorted(
+                        self._uses.get(finding.path, ()),
+                        key=lambda use: (use.name, use.tree, use.path),
+                    )
+                ),
+            )
             for finding in self._findings.values()
         )
         return StoreReport(

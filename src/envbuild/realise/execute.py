@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
 
 from envbuild import canonical
 from envbuild.errors import EnvbuildError, RealiseError, StoreError, raise_all
 from envbuild.events import FetchesPlanned, Unpacked, WaitingFor
+from envbuild.frozen import frozen
 from envbuild.realise.fetch import FetchCancelled
 from envbuild.realise.plan import archive_sha256, find_tree
 from envbuild.store import layout, locks
@@ -66,7 +66,7 @@ class MissingOffline(RealiseError):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Realised:
     """What came of one package.
 
@@ -83,7 +83,7 @@ class Realised:
     notes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Settings:
     """How to work.
 

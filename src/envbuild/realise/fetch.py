@@ -19,7 +19,6 @@ import stat
 import sys
 import threading
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
 from itertools import count, pairwise
 from typing import TYPE_CHECKING
 
@@ -33,6 +32,7 @@ from envbuild.events import (
     Notice,
     WaitingFor,
 )
+from envbuild.frozen import frozen
 from envbuild.index.client import Offline, TransferFailed
 from envbuild.index.locations import is_remote, resolve
 from envbuild.index.mirrors import Mirrors
@@ -431,7 +431,7 @@ class Fetcher:
             raise FetchCancelled(wanted.name)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class _Wanted:
     """What the lock says of an archive."""
 

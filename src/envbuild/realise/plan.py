@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from envbuild.frozen import frozen
 from envbuild.store.records import ArchiveOutput, TreeOutput
 
 TYPE_CHECKING = False
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 _SHA256 = "sha256:"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RealisePlan:
     """What is there, and what has to be done.
 

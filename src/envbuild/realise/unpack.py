@@ -12,13 +12,13 @@ environment's plan does that.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from hashlib import new as new_hash
 from hashlib import sha256 as new_sha256
 
 from blake3 import blake3
 
 from envbuild.digest import Digest
+from envbuild.frozen import frozen
 from envbuild.realise.record import Record, RecordMismatch, shortened
 from envbuild.realise.wheel import InvalidWheel, check_metadata, find_folders
 from envbuild.realise.zip import Archive, in_one_piece
@@ -39,7 +39,7 @@ __all__ = ["Limits", "Unpacked", "unpack_wheel"]
 _LARGEST_METADATA = 64 << 20
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Unpacked:
     """What came of an archive.
 

@@ -6,9 +6,8 @@ metadata (PEP 566 and later), of which no more is read than tells one distributi
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild.errors import RealiseError
+from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
 from envbuild.lockfile.versions import is_version, same_version
 from envbuild.realise.zip_directory import printable
@@ -35,7 +34,7 @@ class InvalidWheel(RealiseError):
         self.reasons = tuple(reasons)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Folders:
     """The top-level folders of a wheel that are not installed as they are.
 

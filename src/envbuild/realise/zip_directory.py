@@ -12,10 +12,10 @@ What the members' own headers say is compared by `envbuild.realise.zip`, which r
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from struct import Struct
 
 from envbuild.errors import RealiseError
+from envbuild.frozen import frozen
 from envbuild.store.tree import fault_of_path
 
 TYPE_CHECKING = False
@@ -57,7 +57,7 @@ _LONGEST_NAME = 255
 _LONGEST_PATH = 2048
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """How much an archive may unpack to.
 
@@ -85,7 +85,7 @@ class Limits:
     folds_case: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Member:
     """One file or folder of an archive, as the central directory has it.
 

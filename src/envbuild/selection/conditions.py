@@ -15,6 +15,7 @@ from __future__ import annotations
 from envbuild.lockfile.markers import VERSION_VARIABLES, parse_marker
 from envbuild.lockfile.versions import (
     InvalidComparison,
+    check_bound,
     compare,
     is_version,
     release_of,
@@ -87,12 +88,13 @@ class Judge:
                 found = any(same_version(have, version) for version in value.split())
                 return found is (operator == "in")
             return compare(have, operator, value)
-        if variable == "platform_release" and self._variables["sys_platform"] == "darwin":
+        if (
+            variable == "platform_release"
+            and self._variables["sys_platform"] == "darwin"
+            and _is_clause(operator, value)
+        ):
             # Only there are releases of the kernel known to be versions.
-            try:
-                return compare(have, operator, value) if is_version(have) else False
-            except InvalidComparison:
-                pass
+            return is_version(have) and compare(have, operator, value)
         match operator:
             case "==":
                 return have == value
@@ -116,6 +118,14 @@ class Judge:
                 return value not in have
             case _:
                 raise AssertionError(operator)
+
+
+def _is_clause(operator: str, value: str) -> bool:
+    try:
+        check_bound(operator, value)
+    except InvalidComparison:
+        return False
+    return True
 
 
 def holds(condition: Condition, active: Collection[str]) -> bool:

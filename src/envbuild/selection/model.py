@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from envbuild.frozen import field, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     SourceKind = Literal["registry", "git", "url", "path", "directory", "editable", "virtual"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """What the user asks of a lock; every name normalised (PEP 503), semantics as uv's.
 
@@ -52,7 +52,7 @@ class Request:
     no_install_packages: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Artifact:
     """One distribution file of a locked package.
 
@@ -77,7 +77,7 @@ class Artifact:
         return "://" not in self.location
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SelectedPackage:
     """One package that belongs in the environment.
 
@@ -101,7 +101,7 @@ class SelectedPackage:
     requested: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SkippedPackage:
     """A package that would be installed but has to be built from a tree, which is not done here."""
 
@@ -111,7 +111,7 @@ class SkippedPackage:
     source_location: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Selection:
     """The result: packages sorted by name, no name twice."""
 

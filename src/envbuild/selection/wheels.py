@@ -65,7 +65,10 @@ class WheelChooser:
                 nearest = max(nearest, 0)
                 continue
             for python, abi, platform in _expanded(parts):
-                fits = 3 if (python, abi) in abis else 2 if python in pythons else 1
+                # Where the ABI is `none` it is the Python tag that decides.
+                fits = (
+                    3 if (python, abi) in abis else 2 if python in pythons and abi != "none" else 1
+                )
                 if fits > nearest:
                     nearest = fits
                     found.clear()

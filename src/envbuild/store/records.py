@@ -5,11 +5,10 @@ The forms are specified in `store_layout/v1/realisation.md` and `roots.md`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild import canonical
 from envbuild.digest import Digest, is_digest
 from envbuild.errors import StoreError
+from envbuild.frozen import frozen
 from envbuild.store import layout
 
 TYPE_CHECKING = False
@@ -37,14 +36,14 @@ class InvalidRecord(StoreError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class TreeOutput:
     """The work gave a tree; its digest names it."""
 
     digest: Digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class ArchiveOutput:
     """The work gave an archive's bytes, which the store need not keep."""
 
@@ -55,7 +54,7 @@ class ArchiveOutput:
 Output = TreeOutput | ArchiveOutput
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Realisation:
     """This resolved key gave that output.
 
@@ -104,7 +103,7 @@ class Realisation:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class EnvironmentRoot:
     """An environment that needs what its manifest lists.
 
@@ -134,7 +133,7 @@ class EnvironmentRoot:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NamedRoot:
     """What somebody wants kept under a name, whether or not an environment is made of it.
 

@@ -6,11 +6,10 @@ the identity of the entry. Folders are not listed: those that hold a file exist,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild import canonical
 from envbuild.digest import Digest, digest_of, is_digest
 from envbuild.errors import StoreError
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ class InvalidTree(StoreError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Entry:
     """One file of a tree.
 
@@ -74,7 +73,7 @@ class Entry:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Tree:
     """Entries sorted by path (code points), no path twice, none below another."""
 

@@ -12,9 +12,9 @@ itself is `search`, and not even loaded then.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.errors import TargetError
+from envbuild.frozen import frozen
 from envbuild.target.model import experiment_mismatch
 from envbuild.target.probe import probe
 from envbuild.target.release import contains, release_part
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 _VERSION_FILES = (".python-version", ".python-versions")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class VersionFile:
     """What was found in the place of a `.python-version` file.
 
@@ -44,7 +44,7 @@ class VersionFile:
     looked_at: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class FoundInterpreter:
     """The interpreter to use, and why.
 

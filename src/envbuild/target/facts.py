@@ -6,8 +6,7 @@ at the machine.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from envbuild.frozen import frozen
 from envbuild.target.model import Scheme, Target
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ FORMAT = 1
 """The form of the script's answer; what it prints under another number is not understood."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Facts:
     """The answer of the probe script.
 

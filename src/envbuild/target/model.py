@@ -6,9 +6,8 @@ nothing of paths on this machine; those belong to the interpreter.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from envbuild import canonical
+from envbuild.frozen import field, frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ OLDEST_VERSION = (3, 9)
 """The oldest minor version of Python that environments are made for."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Scheme:
     """Where a wheel's parts go, each relative to the environment's prefix with `/` between names.
 
@@ -45,7 +44,7 @@ class Scheme:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Target:
     """The facts that decide what fits and where it goes.
 
@@ -74,7 +73,7 @@ class Target:
     abi_flags: str
     platform: str
     libc: str
-    _digest: Digest | None = field(default=None, init=False, repr=False, compare=False)
+    _digest: Digest | None = field(default=None, init=False, repr=False)
 
     @property
     def digest(self) -> Digest:
@@ -110,7 +109,7 @@ class Target:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Interpreter:
     """An interpreter found on this machine.
 

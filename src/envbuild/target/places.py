@@ -18,8 +18,8 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import dataclass
 
+from envbuild.frozen import frozen
 from envbuild.target.probe import InterpreterMissing, outside_venv, venv_of
 from envbuild.target.release import parse_release, release_part
 from envbuild.target.request import (
@@ -38,7 +38,7 @@ _MACOS_FOLDERS = ("/opt/homebrew/bin", "/usr/local/bin", "/opt/local/bin", "/usr
 _MACOS_FRAMEWORK = "/Library/Frameworks/Python.framework/Versions"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Candidate:
     """An executable that may be an interpreter.
 

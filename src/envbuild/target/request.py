@@ -14,9 +14,8 @@ look for one is for `discover`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
 from envbuild.errors import TargetError
+from envbuild.frozen import frozen, replace
 from envbuild.target.model import OLDEST_VERSION, experiment_mismatch
 from envbuild.target.release import (
     asks_for_prerelease,
@@ -123,21 +122,21 @@ class UnsupportedPython(TargetError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class PathRequest:
     """A certain executable, or the folder of an installation or a virtual environment."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class NameRequest:
     """The first executable of that name on PATH."""
 
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class SpecRequest:
     """A description that any number of interpreters may answer.
 

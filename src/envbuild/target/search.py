@@ -6,9 +6,9 @@ The slow half of `discover`: it is loaded only when no environment answers.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.errors import TargetError
+from envbuild.frozen import frozen
 from envbuild.target.places import candidates, executable_in, is_executable, search_path
 from envbuild.target.probe import InterpreterTooOld, probe, venv_of
 from envbuild.target.release import release_part
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from envbuild.target.places import Candidate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Refusal:
     """An interpreter that was found and not taken; the version is empty where it is unknown."""
 

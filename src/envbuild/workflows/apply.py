@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.environment.commit import (
     Blueprint,
@@ -23,6 +22,7 @@ from envbuild.environment.skeleton import skeleton_files, skeleton_links
 from envbuild.environment.state import changed_stamps
 from envbuild.environment.written import concrete, uv_cache, written_files
 from envbuild.errors import VenvError
+from envbuild.frozen import frozen
 from envbuild.store.roots import is_registered, register
 from envbuild.workflows.instantiate import load_placement
 from envbuild.workflows.options import Change
@@ -66,7 +66,7 @@ class UnregisteredSymlinks(VenvError):
         self.prefix = prefix
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Applied:
     """What became of the environment.
 

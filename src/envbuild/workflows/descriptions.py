@@ -8,11 +8,11 @@ that its user has to check: that the tree is still in the store.
 from __future__ import annotations
 
 import marshal
-from dataclasses import dataclass
 
 from envbuild.digest import Digest, digest_of
 from envbuild.environment.footprint import Footprint
 from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
+from envbuild.frozen import frozen
 from envbuild.store.cache import read_cache, write_cache
 
 TYPE_CHECKING = False
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 _FORMAT = 1
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Described:
     """One distribution: its record in the manifest, and its footprint."""
 

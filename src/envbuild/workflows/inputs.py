@@ -7,10 +7,10 @@ same has to look at the same files again: they are `watched`, with what they hel
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.digest import digest_of
 from envbuild.errors import LockfileError, UsageError
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class UnreadableLockfile(LockfileError):
         self.reason = reason
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Inputs:
     """What a run starts from.
 

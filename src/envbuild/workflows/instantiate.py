@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import marshal
 import os
-from dataclasses import dataclass, replace
 
 from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
@@ -15,6 +14,7 @@ from envbuild.environment.manifest import WRITER
 from envbuild.environment.plan import build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url, local_archive
 from envbuild.errors import VenvError, raise_all
+from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
@@ -43,7 +43,7 @@ PLACEMENT = 1
 """Raised by hand when the meaning of a kept placement changes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Instantiated:
     """An instantiation and what it took to get there."""
 
@@ -53,7 +53,7 @@ class Instantiated:
     fetched_bytes: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Workshop:
     """The things that a run works with."""
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
-
+from envbuild.frozen import field, frozen, replace
 from envbuild.selection.model import Request
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     Action = Literal["added", "removed", "replaced", "repaired"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RealiseOptions:
     """What the user said, with settings and environment variables already taken into account.
 
@@ -66,7 +65,7 @@ class RealiseOptions:
     unpack_limit: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Change:
     """One package that changed; versions are `None` where there was or is none."""
 
@@ -76,7 +75,7 @@ class Change:
     after: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Pinned:
     """An artifact that the lock has no hash for, and the hash it was found to have."""
 
@@ -85,7 +84,7 @@ class Pinned:
     sha256: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class RealiseResult:
     """What `realise` did, or in a dry run would do.
 

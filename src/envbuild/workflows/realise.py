@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 
 from envbuild.derivation.compile import compile_packages
 from envbuild.environment.link import DamagedBlobs
 from envbuild.events import Notice
+from envbuild.frozen import replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.store.local import Store
 from envbuild.store.running import Running

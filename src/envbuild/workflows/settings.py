@@ -15,9 +15,9 @@ the command's affair.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.errors import EnvbuildError, UsageError, raise_all
+from envbuild.frozen import frozen
 from envbuild.workflows.folders import user_settings
 
 TYPE_CHECKING = False
@@ -47,7 +47,7 @@ _UNITS = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Setting:
     """One thing that can be said.
 

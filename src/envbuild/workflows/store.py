@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 
 from envbuild.errors import StoreError
+from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
 from envbuild.lockfile.versions import is_version, same_version
 from envbuild.store import layout
@@ -67,7 +67,7 @@ class DamagedEntry(StoreError):
         self.digest = digest
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class StoredEntry:
     """A tree, and what is known of where it came from.
 
@@ -82,22 +82,24 @@ class StoredEntry:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DescribedEntry(StoredEntry):
+@frozen
+class DescribedEntry:
     """An entry with what is in it.
 
     Attributes:
+        entry: which one.
         record: absolute path of the record that describes it.
         files: sorted by path.
         size: of all files, in bytes.
     """
 
+    entry: StoredEntry
     record: str
     files: tuple[Entry, ...]
     size: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Totals:
     """What a store holds; sizes in bytes.
 
@@ -197,9 +199,7 @@ def describe(store: Store, entry: StoredEntry) -> DescribedEntry:
     if tree is None:
         raise DamagedEntry(entry.digest)
     return DescribedEntry(
-        digest=entry.digest,
-        names=entry.names,
-        notes=entry.notes,
+        entry=entry,
         record=record_of(store, entry),
         files=tree.entries,
         size=tree.size,

@@ -6,7 +6,7 @@ numbers by which the file system tells that they have been touched.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     Signature = tuple[int, int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Watched:
     """What a run has relied on.
 

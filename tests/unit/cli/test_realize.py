@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import io
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +10,7 @@ from envbuild.cli.arguments import Clash, parse
 from envbuild.cli.context import NoSuchFolder, enter
 from envbuild.cli.realize import COMMAND, realise_options
 from envbuild.cli.terminal import Terminal
+from envbuild.frozen import replace
 from envbuild.selection.model import Request
 from envbuild.workflows.options import RealiseOptions
 
@@ -75,7 +75,7 @@ def options(line: str) -> RealiseOptions:
     ],
 )
 def test_options_become_values(line: str, changes: dict[str, object]) -> None:
-    assert options(line) == replace(PLAIN, **changes)  # type: ignore[arg-type]
+    assert options(line) == replace(PLAIN, **changes)
 
 
 SELECTION: list[tuple[str, dict[str, object]]] = [
@@ -104,7 +104,7 @@ SELECTION: list[tuple[str, dict[str, object]]] = [
 
 @pytest.mark.parametrize(("line", "request_changes"), SELECTION)
 def test_what_to_install_becomes_a_request(line: str, request_changes: dict[str, object]) -> None:
-    assert options(line).request == replace(Request(), **request_changes)  # type: ignore[arg-type]
+    assert options(line).request == replace(Request(), **request_changes)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_variables_ask_for_what_they_ask_of_uv(
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert options(line).request == replace(Request(), **request_changes)  # type: ignore[arg-type]
+    assert options(line).request == replace(Request(), **request_changes)
 
 
 @pytest.mark.parametrize(

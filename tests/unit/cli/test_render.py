@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 
 from envbuild.cli.render import result_as_json, result_as_text
 from envbuild.cli.terminal import PLAIN, Paint
 from envbuild.digest import Digest
+from envbuild.frozen import replace
 from envbuild.selection.model import SkippedPackage
 from envbuild.workflows.options import Change, Pinned, RealiseOptions, RealiseResult
 

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from envbuild.digest import Digest, digest_of
@@ -9,6 +7,7 @@ from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
 from envbuild.environment.placement import Placement
 from envbuild.environment.plan import EXECUTABLE, build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url
+from envbuild.frozen import replace
 from envbuild.selection.model import Artifact, SelectedPackage
 from envbuild.target.model import Target
 from support.trees import unpacked
@@ -29,7 +28,7 @@ def selected(name: str, **given: object) -> SelectedPackage:
         wheel=wheel,
         requested=False,
     )
-    return replace(package, **given)  # type: ignore[arg-type]
+    return replace(package, **given)
 
 
 def placed(name: str, target: Target = LINUX_313, *, code: bytes = b"1") -> Placement:

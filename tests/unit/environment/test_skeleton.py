@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -18,6 +17,7 @@ from envbuild.environment.skeleton import (
     skeleton_folders,
     skeleton_links,
 )
+from envbuild.frozen import replace
 from envbuild.target.probe import probe
 from support.interpreters import Python, pythons
 from unit.target import recorded

@@ -4,12 +4,12 @@ import logging
 import subprocess
 import sys
 import threading
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from envbuild import __version__
+from envbuild.frozen import replace
 from envbuild.index.client import BadSetting, Client, HttpSettings, Offline, TransferFailed
 from envbuild.index.credentials import Accounts, NamedIndex
 from support.index_server import (
@@ -69,7 +69,7 @@ def read(client: Client, url: str) -> bytes:
 
 
 def get(url: str, who: Accounts | None = None, **settings: object) -> bytes:
-    values = replace(HttpSettings(timeout=5.0), **settings)  # type: ignore[arg-type]
+    values = replace(HttpSettings(timeout=5.0), **settings)
     with Client(values, who or accounts()) as client:
         return read(client, url)
 

@@ -12,7 +12,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -26,6 +25,7 @@ from envbuild.events import (
     Notice,
     WaitingFor,
 )
+from envbuild.frozen import replace
 from envbuild.index.client import Client, HttpSettings, Offline
 from envbuild.index.credentials import Accounts
 from envbuild.index.mirrors import Mirrors
@@ -102,7 +102,7 @@ class Setting:
 
     @contextmanager
     def fetcher(self, *mirrors: str, **settings: object) -> Iterator[Fetcher]:
-        values = replace(QUICK, **settings)  # type: ignore[arg-type]
+        values = replace(QUICK, **settings)
         with Client(values, Accounts(environ={"HOME": "/nowhere"})) as client:
             yield Fetcher(
                 client,

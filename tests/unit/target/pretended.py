@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
+from envbuild.frozen import as_dict, replace
 from envbuild.target.facts import FORMAT, Facts
 from unit.target.recorded import linux_313
 
@@ -23,7 +23,7 @@ def of_version(version: str, facts: Facts = linux_313) -> Facts:
 
 def pretend(path: Path, facts: Facts) -> Path:
     """Write an executable that gives these facts as those of itself, and return its path."""
-    answer = asdict(replace(facts, executable=str(path), base_executable=str(path)))
+    answer = as_dict(replace(facts, executable=str(path), base_executable=str(path)))
     answer["macos"] = None
     answer["manylinux_refused"] = sorted(facts.manylinux_refused)
     text = json.dumps({"format": FORMAT, **answer})

@@ -6,8 +6,7 @@ python-build-standalone, and of the Alpine and PyPy projects.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
+from envbuild.frozen import replace
 from envbuild.target.facts import Facts
 from envbuild.target.model import Scheme
 from envbuild.target.tags import compatible_tags

@@ -1,11 +1,11 @@
 from __future__ import annotations
 
+import dataclasses
 import os
 import shutil
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import envbuild.target.probe as probe_module
+from envbuild.frozen import replace
 from envbuild.target.probe import (
     InterpreterFailed,
     InterpreterHung,
@@ -98,7 +99,7 @@ def test_an_environment_leads_to_the_interpreter_it_was_made_from(
 
 def test_an_environment_in_an_environment_leads_all_the_way_out(cache: str, tmp_path: Path) -> None:
     outer = make_venv(running(), tmp_path / "outer")
-    inner = make_venv(replace(running(), path=str(outer)), tmp_path / "inner")
+    inner = make_venv(dataclasses.replace(running(), path=str(outer)), tmp_path / "inner")
     interpreter = probe(str(inner), cache_dir=cache)
     assert os.path.samefile(interpreter.executable, running().path)
     assert not interpreter.home.startswith(str(tmp_path))

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING
 
 import pytest
 
+from envbuild.frozen import replace
 from envbuild.target.request import (
     NameRequest,
     PathRequest,
@@ -121,7 +121,7 @@ KEYS = [
 
 @pytest.mark.parametrize(("text", "fields"), VERSIONS + IMPLEMENTATIONS + KEYS)
 def test_a_description_is_read_as_uv_reads_it(text: str, fields: dict[str, object]) -> None:
-    expected = dataclasses.replace(SpecRequest(text=text), **fields)  # type: ignore[arg-type]
+    expected = replace(SpecRequest(text=text), **fields)
     assert parse_request(text, is_path=False) == expected
 
 
@@ -263,9 +263,7 @@ def test_a_name_tells_its_minor_version(name: str, version: tuple[int, int] | No
 
 def of_version(target: Target, version: str) -> Target:
     minor = ".".join(version.split(".")[:2])
-    return dataclasses.replace(
-        target, version=version, markers={**target.markers, "python_version": minor}
-    )
+    return replace(target, version=version, markers={**target.markers, "python_version": minor})
 
 
 CPYTHON = LINUX_313

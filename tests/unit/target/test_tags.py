@@ -5,13 +5,13 @@ import json
 import os
 import re
 import subprocess
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import packaging
 import pytest
 import uv
 
+from envbuild.frozen import replace
 from envbuild.target.probe import probe
 from envbuild.target.tags import compatible_tags, platform_tags
 from support.interpreters import Python, pythons
