@@ -1,0 +1,139 @@
+"""What `envbuild realize` prints, where, and how it ends."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from cli.desk import Desk
+
+
+def test_a_first_run_says_what_it_did(desk: Desk) -> None:
+    ended = desk.run("realize")
+    first, *lines = ended.out.splitlines()
+    assert first.startswith("Realized 2 packages in ")
+    assert first.endswith(" (2 added, new environment)")
+    assert lines[:2] == [" + ant==1.0", " + bee==2.0"]
+    assert lines[-2].startswith(f"Environment {desk.project}/.venv (Python 3.")
+    assert lines[-1].startswith("Digest ")
+    assert ended.err.splitlines()[0].startswith("Fetching 2 archives")
+    assert "\x1b" not in ended.out + ended.err
+
+
+def test_a_second_run_says_that_there_was_nothing_to_do(desk: Desk) -> None:
+    digest = desk.run("realize").out.splitlines()[-1]
+    for command in ("realize", "realise"):
+        ended = desk.run(command)
+        assert ended.out.splitlines()[0] == "Checked 2 packages: nothing to do"
+        assert ended.out.splitlines()[-1] == digest
+        assert ended.err == ""
+
+
+def test_a_change_is_told_by_signs(desk: Desk) -> None:
+    desk.run("realize")
+    desk.lock((("ant", "1.1"), ("cat", "3.0")))
+    lines = desk.run("realize").out.splitlines()
+    assert lines[0].endswith(" (1 added, 1 replaced, 1 removed)")
+    assert lines[1:4] == [" ~ ant==1.0 -> 1.1", " - bee==2.0", " + cat==3.0"]
+
+
+def test_a_check_fails_where_something_differs(desk: Desk) -> None:
+    ended = desk.run("realize", "--check", code=1)
+    assert ended.out.splitlines()[0].startswith("Would realize 2 packages (2 to add")
+    assert ended.err.endswith(
+        f"error: the environment `{desk.project}/.venv` is not what the lock asks for\n"
+    )
+    assert not (desk.project / ".venv").exists()
+    desk.run("realize")
+    assert desk.run("realize", "--check").err == ""
+
+
+def test_a_check_that_fails_is_one_document_for_programs(desk: Desk) -> None:
+    ended = desk.run("realize", "--check", "--json", code=1)
+    assert ended.json["check"] is True
+    assert [change["name"] for change in ended.json["changes"]] == ["ant", "bee"]
+
+
+def test_a_dry_run_ends_well(desk: Desk) -> None:
+    ended = desk.run("realize", "--dry-run")
+    assert "2 archives would be fetched" in ended.out
+    assert not (desk.project / ".venv").exists()
+    assert not desk.store.exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "out", "err"),
+    [(("-q",), False, False), (("-qq",), False, False), (("-v",), True, True)],
+)
+def test_quiet_and_verbose(desk: Desk, options: tuple[str, ...], out: bool, err: bool) -> None:
+    ended = desk.run("realize", *options)
+    assert bool(ended.out) is out
+    assert ("Unpacked ant-1.0-py3-none-any.whl" in ended.err) is err
+    assert bool(ended.err) is err
+
+
+def test_quiet_leaves_errors_and_very_quiet_the_exit_code(desk: Desk) -> None:
+    assert desk.run("realize", "absent.lock", "-q", code=2).err.startswith("error: ")
+    ended = desk.run("realize", "absent.lock", "-qq", code=2)
+    assert (ended.out, ended.err) == ("", "")
+
+
+def test_programs_get_the_result_as_json(desk: Desk) -> None:
+    ended = desk.run("realize", "--json", "-q")
+    assert ended.err == ""
+    assert ended.json["prefix"] == f"{desk.project}/.venv"
+    assert {change["action"] for change in ended.json["changes"]} == {"added"}
+    assert desk.run("realize", "--json").json["changes"] == []
+
+
+def test_programs_get_errors_as_json_and_people_as_text(desk: Desk) -> None:
+    ended = desk.run("realize", "--json", "--extra", "x", "--group", "y", code=1)
+    assert len(ended.json["error"]["problems"]) == 2
+    assert ended.err.startswith("error: there are 2 problems\n")
+
+
+def test_an_unsupported_lock_is_no_ordinary_failure(desk: Desk) -> None:
+    (desk.project / "uv.lock").write_text("version = 2\nrevision = 0\n", encoding="utf-8")
+    assert "version 2" in desk.run("realize", code=2).err
+    (desk.project / "uv.lock").write_text("version = 1\n[[", encoding="utf-8")
+    desk.run("realize", code=1)
+
+
+def test_settings_of_the_project_count(desk: Desk) -> None:
+    (desk.project / "pyproject.toml").write_text(
+        '[project]\nname = "project"\nversion = "0"\n'
+        '[tool.envbuild]\nvenv = "env"\nlink-mode = "copy"\n',
+        encoding="utf-8",
+    )
+    ended = desk.run("realize", "--json")
+    assert ended.json["prefix"] == f"{desk.project}/env"
+    assert ended.json["link_mode"] == "copy"
+    ended = desk.run("realize", "--json", "--no-config", "--link-mode", "hardlink")
+    assert ended.json["prefix"] == f"{desk.project}/.venv"
+    assert ended.json["link_mode"] == "hardlink"
+
+
+def test_a_wrong_setting_names_file_and_key(desk: Desk) -> None:
+    path = desk.project / "pyproject.toml"
+    path.write_text("[tool.envbuild]\nofline = true\n", encoding="utf-8")
+    assert desk.run("realize", code=2).err == (
+        f"error: `{path}`: there is no setting `tool.envbuild.ofline`\n"
+        "  hint: did you mean `offline`?\n"
+    )
+
+
+def test_variables_of_uv_are_understood(desk: Desk) -> None:
+    desk.variables["UV_PROJECT_ENVIRONMENT"] = "from-uv"
+    assert desk.run("realize", "--json").json["prefix"] == f"{desk.project}/from-uv"
+    desk.variables["ENVBUILD_VENV"] = "ours"
+    assert desk.run("realize", "--json").json["prefix"] == f"{desk.project}/ours"
+
+
+def test_another_folder_may_be_worked_in(desk: Desk) -> None:
+    ended = desk.run("--directory", "project", "realize", "--json", cwd=desk.root)
+    assert ended.json["prefix"] == f"{desk.project}/.venv"
+    shutil.rmtree(desk.project / ".venv")
+    assert desk.run("realize", "project", "--json", cwd=desk.root).json["created"] is True
