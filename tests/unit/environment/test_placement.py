@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import marshal
 import os
 import stat
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from envbuild.environment.placement import (
 from envbuild.environment.scheme import scheme_folders
 from envbuild.environment.written import written_files
 from envbuild.errors import Problems
+from envbuild.frozen import replace
 from envbuild.store.tree import Entry, Tree
 from support.trees import Unpacked, installed, unpacked, unpacked_wheel
 from support.wheels import build_wheel
@@ -496,7 +497,7 @@ def test_a_symbolic_link_is_refused() -> None:
     link = Entry(path="a", kind="symlink", digest=None, sha256=None, size=None, target="b")
     found = wheel()
     with pytest.raises(UnusableWheel, match="`a` is a symbolic link"):
-        replace(found, tree=Tree.of([*found.tree.entries, link])).place("demo", SCHEME)
+        dataclasses.replace(found, tree=Tree.of([*found.tree.entries, link])).place("demo", SCHEME)
 
 
 def test_empty_files_are_among_the_links() -> None:
