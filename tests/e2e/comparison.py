@@ -35,6 +35,7 @@ _LAUNCHER = re.compile(
     r"^from (?P<module>\S+) import (?P<name>\S+)$.*^ +sys\.exit\((?P<call>[\w.]+)\(\)\)",
     re.MULTILINE | re.DOTALL,
 )
+_LAUNCHER_LIMIT = 2000
 _SHEBANG = re.compile(rb"\A#!(/bin/sh\n'''exec' .*\n' '''|.*python.*)\n")
 
 
@@ -110,7 +111,7 @@ def _reading(prefix: str, path: str) -> object:
     if path.endswith(".dist-info/direct_url.json"):
         return _direct_url(data)
     if path.startswith("bin/"):
-        launcher = _LAUNCHER.search(data.decode("utf-8", "replace"))
+        launcher = _LAUNCHER.search(data[:_LAUNCHER_LIMIT].decode("utf-8", "replace"))
         if launcher and launcher["call"].partition(".")[0] == launcher["name"]:
             return ("launcher", launcher["module"], launcher["call"], executable)
         data = _SHEBANG.sub(b"#!python\n", data)
