@@ -123,8 +123,7 @@ class ProgressReporter:
         self._patience = patience
         self._work = Work()
         self._told: set[str] = set()
-        self._since: float | None = None
-        self._drawn = False
+        self._timer: threading.Timer | None = None
         self._display: _Display | None = None
         self._closed = False
         self._mutex = threading.Lock()
@@ -134,10 +133,14 @@ class ProgressReporter:
         # What prints may wait for the thread that draws, and that one for the mutex: so nothing is
         # printed while it is held.
         with self._mutex:
+            if self._closed:
+                return
             lines = self._note(event)
-            draw = self._is_time_to_draw()
-        if draw:
-            self._draw()
+            if self._bars and self._timer is None:
+                # A clock of its own: where a server keeps us waiting, no event comes.
+                self._timer = threading.Timer(self._patience, self._draw)
+                self._timer.daemon = True
+                self._timer.start()
         for line in lines:
             self._tell(line)
 
@@ -146,7 +149,11 @@ class ProgressReporter:
 
     def __exit__(self, *_: object) -> None:
         with self._mutex:
-            self._closed = True
+            self._closed = True  # work that was given up may still be on its way here
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer.join()
+        with self._mutex:
             display, self._display = self._display, None
         if display is not None:
             display.close()
@@ -211,22 +218,10 @@ class ProgressReporter:
     def _detail(self, line: str) -> list[str]:
         return [self._terminal.paint_errors.dim(line)] if self._terminal.verbosity > 0 else []
 
-    def _is_time_to_draw(self) -> bool:
-        """Tell, once, that the work has lasted long enough for bars."""
-        if not self._bars or self._drawn or self._closed:
-            return False
-        if self._since is None:
-            self._since = monotonic()
-        self._drawn = monotonic() - self._since >= self._patience
-        return self._drawn
-
     def _draw(self) -> None:
         display = _Display(self._terminal, self._work, self._mutex)
         with self._mutex:
-            if not self._closed:
-                self._display = display
-                return
-        display.close()
+            self._display = display
 
     def _tell(self, line: str) -> None:
         with self._mutex:

@@ -131,6 +131,25 @@ def test_no_event_of_many_threads_is_lost() -> None:
     assert stream.getvalue().splitlines()[-1].startswith("Fetched 1,600 archives (15.6 KiB) in ")
 
 
+def test_what_comes_after_the_end_is_not_heard() -> None:
+    terminal = Terminal(io.StringIO(), stream := io.StringIO())
+    with ProgressReporter(terminal, bars=True, lines=True, patience=0) as reporter:
+        pass
+    reporter.report(Notice(text="late"))
+    assert stream.getvalue() == ""
+
+
+def test_bars_are_drawn_and_taken_away() -> None:
+    terminal = Terminal(io.StringIO(), stream := io.StringIO())
+    with ProgressReporter(terminal, bars=True, lines=True, patience=0) as reporter:
+        reporter.report(FetchesPlanned(count=3, size=300))
+        while "0/3, 0 B of 300 B" not in stream.getvalue():
+            threading.Event().wait(0.01)
+        reporter.report(FetchRetried(name=SMALL, reason="why", attempt=1, delay=1))
+        assert f"retry {SMALL}: why; trying again in 1.00s" in stream.getvalue()
+    assert stream.getvalue().endswith("\x1b[?25h\r\x1b[1A\x1b[2K")
+
+
 def test_rows_show_how_far_everything_is() -> None:
     work = Work(archives=4, size=1000, here=250, fetched=1, unpacked=1, began=10.0)
     assert rows_of(work, 12.0) == [
