@@ -71,24 +71,14 @@ def read_installed(prefix: str, info: str, scheme: Scheme) -> Installed:
     Raises:
         NotRemovable: RECORD is missing, cannot be read, or names files outside of the prefix.
     """
-    import csv
-    import posixpath
-
-    try:
-        with open(f"{prefix}/{info}/RECORD", encoding="utf-8", newline="") as file:
-            paths = [row[0] for row in csv.reader(file) if row]
-    except FileNotFoundError:
-        raise NotRemovable(info, "it has no RECORD") from None
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise NotRemovable(info, f"its RECORD cannot be read: {error}") from error
     site = info.rpartition("/")[0]
     files = set()
-    for path in paths:
-        relative = posixpath.normpath(posixpath.join(site, path))
-        if path.startswith("/"):
-            relative = posixpath.relpath(posixpath.normpath(path), prefix)
-        if relative.startswith("../") or relative in {"..", "."}:
-            raise NotRemovable(info, f"its RECORD names `{path}`, outside of the environment")
+    for path in _recorded_paths(prefix, info):
+        relative = f"{site}/{path}"
+        if ".." in path or path.startswith("/"):
+            relative = _relative(path, site, prefix)
+            if relative.startswith("../") or relative in {"..", "."}:
+                raise NotRemovable(info, f"its RECORD names `{path}`, outside of the environment")
         files.add(real(relative))
     name, version = _name_and_version(prefix, info)
     folders = {file.rpartition("/")[0] for file in files}
@@ -102,6 +92,32 @@ def read_installed(prefix: str, info: str, scheme: Scheme) -> Installed:
         folders=len(folders),
     )
     return Installed(footprint=footprint, files=tuple(sorted(files)))
+
+
+def _recorded_paths(prefix: str, info: str) -> list[str]:
+    try:
+        with open(f"{prefix}/{info}/RECORD", encoding="utf-8", newline="") as file:
+            text = file.read()
+    except FileNotFoundError:
+        raise NotRemovable(info, "it has no RECORD") from None
+    except (OSError, ValueError) as error:
+        raise NotRemovable(info, f"its RECORD cannot be read: {error}") from error
+    if '"' not in text:
+        return [line.rsplit(",", 2)[0] for line in text.splitlines() if line]
+    import csv
+
+    try:
+        return [row[0] for row in csv.reader(text.splitlines(keepends=True)) if row]
+    except csv.Error as error:
+        raise NotRemovable(info, f"its RECORD cannot be read: {error}") from error
+
+
+def _relative(path: str, site: str, prefix: str) -> str:
+    import posixpath
+
+    if path.startswith("/"):
+        return posixpath.relpath(posixpath.normpath(path), prefix)
+    return posixpath.normpath(posixpath.join(site, path))
 
 
 def strays_in(prefix: str, units: Iterable[str], known: frozenset[str]) -> frozenset[str]:

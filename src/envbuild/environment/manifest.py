@@ -184,8 +184,9 @@ def decode_manifest(data: bytes) -> Manifest:
     document = canonical.decode(data, what="manifest")
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InvalidManifest("document", f"it is no `{FORMAT}`")
-    if document.get("version") != VERSION:
-        raise InvalidManifest("version", f"{document.get('version')!r} is not {VERSION}")
+    version = document.get("version")
+    if version != VERSION or isinstance(version, bool):
+        raise InvalidManifest("version", f"{version!r} is not {VERSION}")
     _check_keys(document, _DOCUMENT, "document")
     interpreter = _record(document["interpreter"], _INTERPRETER, "interpreter")
     scheme = _record(document["scheme"], _SCHEME, "scheme")

@@ -22,7 +22,7 @@ from envbuild.environment.skeleton import skeleton_files, skeleton_links
 from envbuild.environment.state import changed_stamps
 from envbuild.environment.written import concrete, uv_cache, written_files
 from envbuild.errors import VenvError
-from envbuild.frozen import frozen
+from envbuild.frozen import frozen, replace
 from envbuild.store.roots import is_registered, register
 from envbuild.workflows.instantiate import load_placement
 from envbuild.workflows.options import Change
@@ -160,10 +160,13 @@ class _Run:
         found = contents(self.prefix, self._environment(), self.scheme)
         if found.broken:
             return self._build()
-        difference, staying = self._difference(found)
+        staying = self._staying(found.footprints)
+        difference = self._difference(found, staying)
         if difference.is_empty:
             return self._nothing_to_do(found)
-        return self._change(found, difference, staying)
+        outgoing = self._outgoing(found, difference)
+        difference = self._with_strays(found, staying, difference, outgoing)
+        return self._change(found, difference, outgoing, staying)
 
     def compare_only(self) -> Applied:
         """Return what `work` would do."""
@@ -202,30 +205,31 @@ class _Run:
                     raise OtherInterpreter(self.prefix, found, self.interpreter.executable)
                 return False
 
-    def _difference(self, found: Contents) -> tuple[Difference, tuple[Footprint, ...]]:
-        """Compare, with a closer look at the folders that would be exchanged as a whole."""
-        staying = self._staying(found.footprints)
-        wanted = tuple(sorted((*self.wanted, *staying), key=_name))
+    def _difference(
+        self,
+        found: Contents,
+        staying: tuple[Footprint, ...],
+        strays: frozenset[str] = frozenset(),
+    ) -> Difference:
         footprints = found.footprints
         if isinstance(self.present, Foreign):
             # What makes it an environment is somebody else's too, and is replaced by ours.
-            units = self.instantiation.skeleton.units
-            skeleton = Footprint(
-                name=SKELETON, version="", identity="", info="", units=units, files=0, folders=0
-            )
+            skeleton = replace(self.instantiation.skeleton, identity="")
             footprints = (skeleton, *footprints)
-        difference = compare(footprints, wanted, damaged=found.damaged)
-        if difference.is_empty:
-            return difference, staying
-        known = {
-            path
-            for installed in self._outgoing(found, difference).values()
-            for path in installed.files
-        }
-        strays = strays_in(self.prefix, difference.swapped, frozenset(known))
-        if strays:
-            difference = compare(footprints, wanted, damaged=found.damaged, strays=strays)
-        return difference, staying
+        wanted = tuple(sorted((*self.wanted, *staying), key=_name))
+        return compare(footprints, wanted, damaged=found.damaged, strays=strays)
+
+    def _with_strays(
+        self,
+        found: Contents,
+        staying: tuple[Footprint, ...],
+        difference: Difference,
+        outgoing: Mapping[str, Installed],
+    ) -> Difference:
+        """Take a closer look at the folders that would be exchanged as a whole."""
+        known = frozenset(path for installed in outgoing.values() for path in installed.files)
+        strays = strays_in(self.prefix, difference.swapped, known)
+        return self._difference(found, staying, strays) if strays else difference
 
     def _staying(self, footprints: tuple[Footprint, ...]) -> tuple[Footprint, ...]:
         """Return what others installed and is to be left."""
@@ -263,7 +267,11 @@ class _Run:
         )
 
     def _change(
-        self, found: Contents, difference: Difference, staying: tuple[Footprint, ...]
+        self,
+        found: Contents,
+        difference: Difference,
+        outgoing: Mapping[str, Installed],
+        staying: tuple[Footprint, ...],
     ) -> Applied:
         generation = 1
         if isinstance(self.present, Ours):
@@ -275,7 +283,7 @@ class _Run:
             self._blueprint(placing),
             placing,
             difference=difference,
-            outgoing=self._outgoing(found, difference),
+            outgoing=outgoing,
             generation=generation,
             staying=staying,
         )
