@@ -73,8 +73,12 @@ class Archive:
 
     __slots__ = ("_crc32", "_decompressors", "_descriptor", "_errors", "_owned", "members", "name")
 
-    def __init__(self, source: str | int, *, name: str, limits: Limits) -> None:
+    def __init__(
+        self, source: str | int, *, name: str, limits: Limits, symlinks: bool = False
+    ) -> None:
         """Open `source`, a path or a readable descriptor of a seekable file.
+
+        Symbolic links are refused where there may be none: `symlinks`.
 
         Raises:
             ArchiveUnreadable: the operating system refuses.
@@ -98,6 +102,7 @@ class Archive:
                 archive=name,
                 methods={STORED, *self._decompressors},
                 limits=limits,
+                symlinks=symlinks,
             )
         except BaseException:
             self.close()

@@ -20,7 +20,7 @@ from envbuild.store.tree import fault_of_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
     from typing import Any
 
     Read = Callable[[int, int], bytes]
@@ -93,6 +93,7 @@ class Member:
         path: relative, with `/` between names, safe below any folder; a folder's ends with `/`.
         size: of the content, in bytes.
         executable: whether it is declared a regular Unix file that somebody may execute.
+        symlink: whether it is declared a symbolic link, whose content is what it says.
         name: the path as it is encoded.
         method: of compression.
         flags: the general purpose bits.
@@ -106,6 +107,7 @@ class Member:
     path: str
     size: int
     executable: bool
+    symlink: bool
     name: bytes
     method: int
     flags: int
@@ -171,7 +173,13 @@ class ArchiveTooLarge(RealiseError):
 
 
 def read_directory(
-    read: Read, *, file_size: int, archive: str, methods: Collection[int], limits: Limits
+    read: Read,
+    *,
+    file_size: int,
+    archive: str,
+    methods: Collection[int],
+    limits: Limits,
+    symlinks: bool = False,
 ) -> tuple[Member, ...]:
     """Return the members of an archive in the order in which they lie in the file.
 
@@ -181,6 +189,7 @@ def read_directory(
         archive: how errors call it.
         methods: of compression that are supported.
         limits: what it may unpack to.
+        symlinks: whether there may be symbolic links.
 
     Raises:
         DamagedArchive: it is no whole zip archive.
@@ -193,8 +202,12 @@ def read_directory(
     if size > count * _LARGEST_AVERAGE_ENTRY:
         raise UnsafeArchive(archive, None, f"a directory of {size} bytes for {count} members")
     members = tuple(_read_members(read(size, start), count, start, archive, methods))
+    if not symlinks:
+        for member in members:
+            if member.symlink:
+                raise UnsafeArchive(archive, member.path, "it is a symbolic link")
     _check_sizes(members, file_size, archive, limits)
-    _check_paths(members, archive, folds_case=limits.folds_case)
+    check_paths((member.path for member in members), archive, folds_case=limits.folds_case)
     return members
 
 
@@ -321,14 +334,15 @@ def _read_members(
         raise UnsafeArchive(archive, None, "something stands before its first member")
     members = []
     for entry, end in zip(entries, ends, strict=True):
-        offset, path, packed_size, size, crc, flags, method, executable, name, header = entry
+        offset, path, packed_size, size, crc, flags, method, mode, name, header = entry
         if offset + _LOCAL_HEADER_SIZE + len(name) + packed_size > end:
             raise UnsafeArchive(archive, path, "it overlaps what comes behind it")
         members.append(
             Member(
                 path=path,
                 size=size,
-                executable=executable,
+                executable=stat.S_ISREG(mode) and mode & 0o111 != 0,
+                symlink=stat.S_ISLNK(mode),
                 name=name,
                 method=method,
                 flags=flags,
@@ -349,8 +363,8 @@ def _read_entry(
     extra: bytes,
     archive: str,
     methods: Collection[int],
-) -> tuple[int, str, int, int, int, int, int, bool, bytes, bytes]:
-    """Return offset, path, packed size, size, CRC, flags, method, executability, name, header."""
+) -> tuple[int, str, int, int, int, int, int, int, bytes, bytes]:
+    """Return offset, path, packed size, size, CRC, flags, method, mode, name, header."""
     signature, _, _, flags, method, _, _, crc, packed_size, size = fields[:10]
     disk, _, attributes, offset = fields[13:]
     if signature != _ENTRY_SIGNATURE:
@@ -371,7 +385,7 @@ def _read_entry(
             header = b""
     mode = attributes >> 16
     fault = (
-        _fault_of_path(path)
+        fault_of_member_path(path)
         or _fault_of_flags(flags)
         or (None if method in methods else f"its compression method {method} is not supported")
         or _fault_of_kind(path, size, packed_size, mode)
@@ -379,13 +393,13 @@ def _read_entry(
     )
     if fault:
         raise UnsafeArchive(archive, path, fault)
-    executable = stat.S_ISREG(mode) and mode & 0o111 != 0
     if flags & DESCRIPTOR:
         header = b""
-    return offset, path, packed_size, size, crc, flags, method, executable, name, header
+    return offset, path, packed_size, size, crc, flags, method, mode, name, header
 
 
-def _fault_of_path(path: str) -> str | None:
+def fault_of_member_path(path: str) -> str | None:
+    """Return why nothing may be unpacked to `path`, `None` where it may; folders may end in `/`."""
     # Nearly every name passes here, for a tenth of the time that looking closer takes.
     if (
         path.isascii()
@@ -422,9 +436,9 @@ def _fault_of_kind(path: str, size: int, packed_size: int, mode: int) -> str | N
             return "it is a folder by its name and something else by its mode"
         # Compressing nothing gives two bytes.
         return "it is a folder with content" if size or packed_size > 2 else None
-    if kind == stat.S_IFLNK:
-        return "it is a symbolic link"
-    return None if kind in {0, stat.S_IFREG} else "it is neither a file nor a folder"
+    if kind in {0, stat.S_IFREG, stat.S_IFLNK}:
+        return None
+    return "it is neither a file nor a folder"
 
 
 def _check_sizes(members: Sequence[Member], file_size: int, archive: str, limits: Limits) -> None:
@@ -440,11 +454,14 @@ def _check_sizes(members: Sequence[Member], file_size: int, archive: str, limits
             raise ArchiveTooLarge(archive, limit, found, allowed)
 
 
-def _check_paths(members: Sequence[Member], archive: str, *, folds_case: bool) -> None:
-    """Refuse paths that could not all be files and folders of one tree."""
+def check_paths(paths: Iterable[str], archive: str, *, folds_case: bool) -> None:
+    """Refuse paths that could not all be files and folders of one tree; those of folders end in `/`.
+
+    Raises:
+        UnsafeArchive: a path stands twice, or for a file and a folder.
+    """
     seen: dict[str, str] = {}
-    for member in members:
-        path = member.path
+    for path in paths:
         key = _folded(path) if folds_case else path
         if key in seen:
             if seen[key] == path:
