@@ -197,7 +197,7 @@ sys.exit(main())
 HEAVY = {
     "argparse", "asyncio", "concurrent", "email", "hashlib", "http", "httpx", "importlib.metadata",
     "installer", "json", "logging", "packaging", "pathlib", "pickle", "rich", "shutil", "socket",
-    "ssl", "subprocess", "tempfile", "tomli", "tomllib", "truststore", "typing", "urllib",
+    "ssl", "subprocess", "tempfile", "threading", "tomli", "tomllib", "truststore", "typing", "urllib",
 }  # fmt: skip
 
 
