@@ -74,7 +74,7 @@ def test_without_words_help_is_an_error(desk: Desk) -> None:
         ("-q", "`envbuild` needs a command", "see `envbuild --help`"),
         ("realize --extr x", "unexpected option `--extr`", "did you mean `--extra`?"),
         ("realize a b", "unexpected argument `b`", "see `envbuild realize --help`"),
-        ("completion tcsh", "SHELL must be one of `bash`, `zsh`, `fish`, not `tcsh`", None),
+        ("completion", "SHELL is missing: expected one of `bash`, `zsh`, `fish`", None),
         ("realize --only-group x --dev", "`--only-group` cannot be used with `--dev`", None),
     ],
 )

@@ -184,11 +184,12 @@ class BadArgument(UsageError):
     """An argument that is missing, or is none of those that there are."""
 
     def __init__(self, positional: Positional, found: str | None) -> None:
-        expected = ", ".join(f"`{choice}`" for choice in positional.choices)
-        meant = None if found is None else similar(found, positional.choices)
+        metavar, choices = positional.metavar, positional.choices
+        wrong = f"{metavar} is missing" if found is None else f"{metavar} cannot be `{found}`"
+        expected = f": expected one of {', '.join(f'`{choice}`' for choice in choices)}"
+        meant = None if found is None else similar(found, choices)
         super().__init__(
-            f"{positional.metavar} must be one of {expected}"
-            + (f", not `{found}`" if found is not None else ""),
+            wrong + (expected if choices else ""),
             hint=f"did you mean `{meant}`?" if meant else None,
         )
         self.found = found
@@ -325,9 +326,11 @@ def _check_positional(command: Command, arguments: Arguments, free: list[str]) -
     if len(free) > allowed:
         raise _unexpected(command, free[allowed])
     if positional is not None:
-        arguments.positional = free[0] if free else None
-        if positional.choices and arguments.positional not in positional.choices:
-            raise BadArgument(positional, arguments.positional)
+        found = free[0] if free else None
+        is_missing = found is None and positional.required
+        if is_missing or (found is not None and found not in (positional.choices or {found})):
+            raise BadArgument(positional, found)
+        arguments.positional = found
 
 
 def _unexpected(command: Command, word: str) -> UnexpectedArgument:

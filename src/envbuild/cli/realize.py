@@ -197,11 +197,7 @@ COMMAND = Command(
                 Option(name="require-link", help="Fail where the link mode cannot be had"),
                 Option(name="no-require-link", sets="require-link", value=False),
                 Option(name="clear", help="Replace whatever environment is there"),
-                Option(
-                    name="inexact",
-                    help="Keep packages that the lock does not ask for",
-                    replaces="exact",
-                ),
+                Option(name="inexact", help="Keep packages that the lock does not ask for"),
                 Option(name="exact", sets="inexact", value=False),
                 Option(name="check", help="Change nothing; exit with 1 where something differs"),
                 Option(name="dry-run", help="Change nothing; print what would be done"),

@@ -18,6 +18,7 @@ from envbuild.cli.arguments import (
     parse,
     section,
 )
+from envbuild.frozen import replace
 
 if TYPE_CHECKING:
     from envbuild.cli.arguments import Arguments
@@ -182,14 +183,25 @@ def test_some_options_exclude_each_other(line: str, first: str, second: str) -> 
 @pytest.mark.parametrize(
     ("line", "message", "hint"),
     [
-        ("", "WIDTH must be one of `thin`, `thick`", None),
-        ("thin_", "WIDTH must be one of `thin`, `thick`, not `thin_`", "did you mean `thin`?"),
+        ("", "WIDTH is missing: expected one of `thin`, `thick`", None),
+        (
+            "thin_",
+            "WIDTH cannot be `thin_`: expected one of `thin`, `thick`",
+            "did you mean `thin`?",
+        ),
     ],
 )
 def test_an_argument_with_choices_is_one_of_them(line: str, message: str, hint: str | None) -> None:
     with pytest.raises(BadArgument) as caught:
         parse(SLICE, line.split())
     assert (caught.value.message, caught.value.hint) == (message, hint)
+
+
+def test_an_argument_may_be_required_whatever_it_is() -> None:
+    needy = replace(PLAIN, positional=Positional(metavar="THING", help="Any", required=True))
+    assert parse(needy, ["x"]).positional == "x"
+    with pytest.raises(BadArgument, match=r"^THING is missing$"):
+        parse(needy, [])
 
 
 def test_a_command_without_an_argument_takes_none() -> None:
