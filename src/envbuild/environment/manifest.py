@@ -182,8 +182,10 @@ def decode_manifest(data: bytes) -> Manifest:
         NotCanonical: the bytes are another spelling of their value.
     """
     document = canonical.decode(data, what="manifest")
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InvalidManifest("document", f"it is no `{FORMAT}`")
+    if not isinstance(document, dict):
+        raise InvalidManifest("document", "it is not an object")
+    if document.get("format") != FORMAT:
+        raise InvalidManifest("format", f"it is not `{FORMAT}`")
     version = document.get("version")
     if version != VERSION or isinstance(version, bool):
         raise InvalidManifest("version", f"{version!r} is not {VERSION}")

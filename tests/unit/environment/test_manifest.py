@@ -143,7 +143,7 @@ def put(*steps: str | int, value: object) -> Callable[[Any], None]:
 @pytest.mark.parametrize(
     ("change", "place"),
     [
-        (put("format", value="envbuild-tree"), "document"),
+        (put("format", value="envbuild-tree"), "format"),
         (put("version", value=2), "version"),
         (put("more", value=1), "document"),
         (put("writer", value=0), "writer"),
