@@ -296,4 +296,53 @@ ROOTS = (
     _root("name-too-long", _set("name", value="a" * 101), "a name has at most 100 characters", "name", base="named"),
 )  # fmt: skip
 
-BROKEN = (*SPELLINGS, *TREES, *DERIVATIONS, *REALISATIONS, *ROOTS)
+
+def _manifest(name: str, change: Callable[[Any], object], rule: str, place: str, **more: Any) -> Broken:  # fmt: skip
+    base = more.pop("base", "small")
+    return _changed("manifest", base, name, change, rule=rule, place=place, **more)
+
+
+def _reverse(*keys: str | int) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        for key in keys:
+            document = document[key]
+        document.reverse()
+
+    return change
+
+
+def _double(*keys: str | int) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        for key in keys:
+            document = document[key]
+        document *= 2
+
+    return change
+
+
+MANIFESTS = (
+    *_common("manifest", "small"),
+    _manifest("writer-zero", _set("writer", value=0), "writers count from 1", "writer"),
+    _manifest("writer-true", _set("writer", value=True), "a writer is a number", "writer"),
+    _manifest("interpreter-with-path", _set("interpreter", "path", value="/usr/bin/python3"), "where the interpreter lies is no part of a manifest", "interpreter"),
+    _manifest("interpreter-without-soabi", _drop("interpreter", "soabi"), "all members are there", "interpreter"),
+    _manifest("interpreter-version-number", _set("interpreter", "version", value=3), "a version is a string", "interpreter.version"),
+    _manifest("scheme-null", _set("scheme", "purelib", value=None), "a folder is a string", "scheme.purelib"),
+    _manifest("distributions-object", _set("distributions", value={}), "distributions are a list", "distributions"),
+    _manifest("distributions-out-of-order", _reverse("distributions"), "distributions are in ascending order", "distributions[1]", base="two-distributions", unseen=True),
+    _manifest("distribution-twice", _double("distributions"), "no distribution stands twice", "distributions[1]", unseen=True),
+    _manifest("distribution-too-much", _set("distributions", 0, "url", value=None), "no member may be added", "distributions[0]"),
+    _manifest("name-null", _set("distributions", 0, "name", value=None), "a name is a string", "distributions[0].name"),
+    _manifest("tree-short", _set("distributions", 0, "tree", value="ab"), "a digest has 64 digits", "distributions[0].tree"),
+    _manifest("requested-number", _set("distributions", 0, "requested", value=1), "`requested` is a truth value", "distributions[0].requested"),
+    _manifest("direct-url-object", _set("distributions", 0, "direct_url", value={}), "`direct_url` is a string", "distributions[0].direct_url"),
+    _manifest("written-twice", _double("distributions", 0, "written"), "no path stands twice", "distributions[0].written[1]", unseen=True),
+    _manifest("written-no-digest", _set("skeleton", 0, "digest", value=None), "a written file has a digest", "skeleton[0].digest"),
+    _manifest("written-path-number", _set("skeleton", 0, "path", value=1), "a path is a string", "skeleton[0].path"),
+    _manifest("written-executable-null", _set("skeleton", 0, "executable", value=None), "`executable` is a truth value", "skeleton[0].executable"),
+    _manifest("links-out-of-order", _reverse("links"), "links are in ascending order", "links[1]", unseen=True),
+    _manifest("link-text", _set("links", 0, value="bin/python"), "a link is an object", "links[0]"),
+    _manifest("link-target-null", _set("links", 0, "target", value=None), "a link says something", "links[0].target"),
+)  # fmt: skip
+
+BROKEN = (*SPELLINGS, *TREES, *DERIVATIONS, *REALISATIONS, *MANIFESTS, *ROOTS)

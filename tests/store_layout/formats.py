@@ -8,6 +8,13 @@ from typing import TYPE_CHECKING
 from envbuild import canonical
 from envbuild.derivation.model import Fetch, Unpack, decode_derivation
 from envbuild.digest import Digest, digest_of
+from envbuild.environment.manifest import (
+    Manifest,
+    ManifestDistribution,
+    WrittenDigest,
+    decode_manifest,
+)
+from envbuild.frozen import replace
 from envbuild.store.records import (
     ArchiveOutput,
     EnvironmentRoot,
@@ -18,6 +25,7 @@ from envbuild.store.records import (
     decode_root,
 )
 from envbuild.store.tree import Tree, decode_tree
+from envbuild.target.model import Scheme
 from support.stores import file_entry, link_entry, tree_of
 
 if TYPE_CHECKING:
@@ -45,7 +53,7 @@ class Format:
 def encode_value(value: object) -> bytes:
     """Return the canonical bytes of a record or of a JSON value."""
     match value:
-        case Tree() | Realisation() | EnvironmentRoot() | NamedRoot():
+        case Tree() | Realisation() | Manifest() | EnvironmentRoot() | NamedRoot():
             return value.encode()
         case _:
             return canonical.encode(value)  # type: ignore[arg-type]
@@ -57,7 +65,63 @@ FETCH = Fetch(name="demo-1.0-py3-none-any.whl", hash="sha256:" + "5e" * 32, loca
 UNPACK = Unpack(source=FETCH, distribution="demo", version="1.0")
 KEY = UNPACK.resolved_key("5e" * 32)
 ONE_FILE = tree_of({"demo/__init__.py": MODULE})
-MANIFEST = digest_of(b"a manifest")
+
+SMALL = Manifest(
+    implementation="cpython",
+    version="3.13.0",
+    cache_tag="cpython-313",
+    soabi="cpython-313-x86_64-linux-gnu",
+    abi_flags="",
+    platform="linux-x86_64",
+    scheme=Scheme(
+        purelib="lib/python3.13/site-packages",
+        platlib="lib/python3.13/site-packages",
+        scripts="bin",
+        data="",
+        headers="include/site/python3.13",
+    ),
+    distributions=(
+        ManifestDistribution(
+            name="demo",
+            version="1.0",
+            tree=ONE_FILE.digest,
+            requested=True,
+            direct_url=None,
+            written=(
+                WrittenDigest(
+                    path="bin/demo",
+                    digest=digest_of(b"#!{prefix}/bin/python\n"),
+                    executable=True,
+                ),
+            ),
+        ),
+    ),
+    skeleton=(
+        WrittenDigest(path="pyvenv.cfg", digest=digest_of(b"home = {home}\n"), executable=False),
+    ),
+    links=(("bin/python", "{executable}"), ("lib64", "lib")),
+    writer=1,
+)
+MANIFEST = SMALL.digest
+
+MANIFESTS: dict[str, object] = {
+    "small": SMALL,
+    "nothing-installed": replace(SMALL, distributions=()),
+    "from-a-path": replace(
+        SMALL,
+        distributions=tuple(
+            replace(each, direct_url='{"url":"file://{project}/wheels/demo-1.0-py3-none-any.whl"}')
+            for each in SMALL.distributions
+        ),
+    ),
+    "two-distributions": replace(
+        SMALL,
+        distributions=(
+            *SMALL.distributions,
+            replace(SMALL.distributions[0], name="demo-extras", requested=False, written=()),
+        ),
+    ),
+}
 
 TREES: dict[str, object] = {
     "empty": Tree(entries=()),
@@ -143,6 +207,7 @@ FORMATS = (
     Format("tree", decode_tree, encode_value, TREES),
     Format("derivation", decode_derivation, encode_value, DERIVATIONS),
     Format("realisation", decode_realisation, encode_value, REALISATIONS),
+    Format("manifest", decode_manifest, encode_value, MANIFESTS),
     Format("root", decode_root, encode_value, ROOTS),
 )
 BY_KIND = {each.kind: each for each in FORMATS}

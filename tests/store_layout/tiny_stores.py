@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from envbuild import canonical
 from envbuild.digest import digest_of
+from envbuild.frozen import replace as replace_value
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication
-from envbuild.store.records import NamedRoot
+from envbuild.store.records import EnvironmentRoot
+from envbuild.store.roots import register
+from store_layout.formats import SMALL
 from support.stores import add_wheel, tree_of
 
 if TYPE_CHECKING:
@@ -156,6 +159,11 @@ FILES = {"demo/__init__.py": b"VERSION = '1.0'\n", "demo/hello.py": SHARED, "dem
 NEXT_FILES = {**FILES, "demo/__init__.py": b"VERSION = '1.1'\n"}
 SCRIPTS = {"demo-1.1.data/scripts/demo": SHARED}
 TREE = tree_of(FILES)
+PREFIX = "/srv/app/.venv"
+MANIFEST = replace_value(
+    SMALL,
+    distributions=(replace_value(SMALL.distributions[0], tree=TREE.digest),),
+)
 NEXT_TREE = tree_of(NEXT_FILES, SCRIPTS)
 
 
@@ -186,6 +194,12 @@ def _two_wheels(_store: Store, publication: Publication) -> None:
     add_wheel(publication, NEXT_WHEEL, NEXT_FILES, SCRIPTS)
 
 
+def _one_environment(store: Store, publication: Publication) -> None:
+    _one_wheel(store, publication)
+    publication.commit()
+    assert register(store, PREFIX, MANIFEST.encode())
+
+
 def _stores() -> dict[str, TinyStore]:
     empty = made("nothing but what every store has", _nothing)
     one = made("one wheel: its blobs, tree, derivations and realisation", _one_wheel)
@@ -205,12 +219,15 @@ def _stores() -> dict[str, TinyStore]:
         {"format": "envbuild-derivation", "kind": "brew", "version": 1, "water": 2}
     ).decode()
     other = layout.record(layout.DERIVATIONS, digest_of(other_kind.encode()))
-    root = NamedRoot(name="release-3", manifest=digest_of(b"lost"))
-    lost_manifest = layout.record(layout.MANIFESTS, root.manifest)
+    environment = made("an environment is made of the wheel", _one_environment)
+    root = EnvironmentRoot(path=PREFIX, manifest=MANIFEST.digest)
+    manifest = layout.record(layout.MANIFESTS, MANIFEST.digest)
+    by_root = [{"name": PREFIX, "tree": "", "path": ""}]
     return {
         "empty": empty,
         "one-wheel": one,
         "two-wheels-sharing-blobs": two,
+        "one-environment": environment,
         "without-empty-folders": replace(
             one, about="carried by a tool that leaves empty folders behind", folders=()
         ),
@@ -300,24 +317,45 @@ def _stores() -> dict[str, TinyStore]:
             findings=(finding(layout.realisation(key[0], "ab" * 32), "content"),),
         ),
         "dangling-root": replace(
-            one.with_file(root.location, root.encode().decode()),
+            environment.without(manifest),
             about="a root whose manifest is not there",
+            findings=(finding(manifest, "missing", by_root),),
+        ),
+        "dangling-manifest": replace(
+            environment.without(tree).without(realisation),
+            about="a manifest whose tree is not there, and nobody who says what it was",
             findings=(
-                finding(lost_manifest, "missing", [{"name": "release-3", "tree": "", "path": ""}]),
+                finding(tree, "missing", [{"name": "demo 1.0", "tree": TREE.digest, "path": ""}]),
             ),
+            damaged_trees=(TREE.digest,),
+        ),
+        "torn-root": replace(
+            environment.with_file(root.location, ""),
+            about="a root of no length",
+            findings=(finding(root.location, "invalid"),),
+        ),
+        "misplaced-root": replace(
+            environment.without(root.location).with_file(
+                layout.environment_root(digest_of(b"/elsewhere")),
+                environment.file(root.location).content,
+            ),
+            about="a root under the name of another environment",
+            findings=(finding(layout.environment_root(digest_of(b"/elsewhere")), "content"),),
         ),
         "strangers": replace(
             one.with_file("README", "not ours\n", "0644")
             .with_file("blobs/ab/short", "", "0644")
             .with_file("blobs/loose", "", "0644")
             .with_file("trees/notes.txt", "", "0644")
-            .with_file(f"realisations/ab/{'cd' * 31}/readme", "", "0644"),
+            .with_file(f"realisations/ab/{'cd' * 31}/readme", "", "0644")
+            .with_file("roots/named/.hidden.json", "", "0644"),
             about="files that the format does not know",
             findings=(
                 finding("README", "stranger"),
                 finding("blobs/ab/short", "stranger"),
                 finding("blobs/loose", "stranger"),
                 finding(f"realisations/ab/{'cd' * 31}/readme", "stranger"),
+                finding("roots/named/.hidden.json", "stranger"),
                 finding("trees/notes.txt", "stranger"),
             ),
         ),

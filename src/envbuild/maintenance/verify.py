@@ -15,6 +15,7 @@ from blake3 import blake3
 
 from envbuild.derivation.model import InvalidDerivation, UnknownKind, decode_derivation
 from envbuild.digest import Digest, digest_of
+from envbuild.environment.manifest import InvalidManifest, decode_manifest
 from envbuild.errors import StoreError
 from envbuild.events import BlobsChecked, StoreCheckPlanned
 from envbuild.frozen import frozen, replace
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     Kind = Literal["content", "invalid", "missing", "mode", "stranger", "time", "unreadable"]
 
 _BLOCK = 1 << 20
+_DAMAGES: tuple[Kind, ...] = ("content", "invalid", "missing", "mode", "time", "unreadable")
 _KNOWN_AT_TOP = {layout.FORMAT_FILE, "lost+found"} | {
     folder.partition("/")[0] for folder in layout.FOLDERS
 }
@@ -254,9 +256,8 @@ class _Check:
             if self._is_damaged(blob):
                 self._use_by_tree(blob, digest, entry.path)
 
-    def _is_damaged(self, blob: str) -> bool:
-        kinds: tuple[Kind, ...] = ("content", "missing", "mode", "time", "unreadable")
-        return any((blob, kind) in self._findings for kind in kinds)
+    def _is_damaged(self, path: str) -> bool:
+        return any((path, kind) in self._findings for kind in _DAMAGES)
 
     def _check_derivations(self) -> int:
         def check(_path: str, data: bytes) -> None:
@@ -295,14 +296,20 @@ class _Check:
         self._must_be_there(derivation, replace(use, tree=""))
 
     def _check_manifests(self) -> int:
-        def check(_path: str, _data: bytes) -> None:
-            pass
+        def check(_path: str, data: bytes) -> None:
+            for each in decode_manifest(data).distributions:
+                name = min(self._names.get(each.tree, {f"{each.name} {each.version}"}))
+                use = Use(name=name, tree=each.tree, path="")
+                self._must_be_there(layout.record(layout.TREES, each.tree), use)
 
         return self._check_named_records(layout.MANIFESTS, check)
 
     def _check_roots(self) -> int:
         count = 0
         for path in self._files(layout.ROOTS):
+            if not layout.is_root(path):
+                self._add(path, "stranger", "the name of a root", "another")
+                continue
             count += 1
             data = self._read(path)
             if data is not None:
@@ -339,22 +346,21 @@ class _Check:
                 self._add(path, "stranger", "the name of a record", "another")
                 continue
             count += 1
-            if kind == layout.TREES:
-                self._use_by_tree(path, digest, "")
             data = self._read(path)
-            if data is None:
-                continue
-            found = digest_of(data)
-            if found == digest:
-                self._judge(path, data, check)
-            else:
-                self._add(path, "content", digest, found)
+            if data is not None:
+                found = digest_of(data)
+                if found == digest:
+                    self._judge(path, data, check)
+                else:
+                    self._add(path, "content", digest, found)
+            if kind == layout.TREES and self._is_damaged(path):
+                self._use_by_tree(path, digest, "")
         return count
 
     def _judge(self, path: str, data: bytes, check: Callable[[str, bytes], None]) -> None:
         try:
             check(path, data)
-        except (InvalidTree, InvalidDerivation, InvalidRecord) as error:
+        except (InvalidTree, InvalidDerivation, InvalidManifest, InvalidRecord) as error:
             self._add(path, "invalid", f"a valid `{error.place}`", error.reason)
         except StoreError as error:
             self._add(path, "invalid", "canonical JSON", str(error))
@@ -362,7 +368,8 @@ class _Check:
     def _must_be_there(self, path: str, use: Use) -> None:
         if not os.path.exists(self._store.absolute(path)):
             self._add(path, "missing", "a record", "nothing")
-        self._uses.setdefault(path, set()).add(use)
+        if self._is_damaged(path):
+            self._uses.setdefault(path, set()).add(use)
 
     def _use_by_tree(self, path: str, tree: Digest, file: str) -> None:
         for name in self._names.get(tree, {""}):

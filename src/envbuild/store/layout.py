@@ -145,6 +145,17 @@ def is_root_name(text: str) -> bool:
     return ends_well and all(char.isalnum() or char in "._-" for char in text)
 
 
+def is_root(path: str) -> bool:
+    """Tell whether the file at `path` has the name of a root."""
+    folder, _, file = path.rpartition("/")
+    name = file.removesuffix(".json")
+    if name == file:
+        return False
+    return (folder == ENVIRONMENT_ROOTS and is_digest(name)) or (
+        folder == NAMED_ROOTS and is_root_name(name)
+    )
+
+
 def work_lock(resolved_key: Digest) -> str:
     """Return the mutex of the work on a resolved key."""
     return f"{WORK_LOCKS}/{resolved_key}"
