@@ -88,7 +88,11 @@ def test_no_chain_of_links_leads_out_of_a_tree(tmp_path_factory: Any, links: Any
         (root / entry.path).parent.mkdir(parents=True, exist_ok=True)
         (root / entry.path).symlink_to(entry.target or "")
     for entry in tree.entries:
-        resolved = os.path.realpath(root / entry.path)
+        try:
+            resolved = os.path.realpath(root / entry.path, strict=True)
+        except OSError:
+            # It leads nowhere, or in a circle.
+            continue
         assert resolved == str(root) or resolved.startswith(f"{root}/")
 
 
