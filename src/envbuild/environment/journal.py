@@ -6,8 +6,9 @@ carrying out needs neither store nor network, and each rename is its own proof o
 - a path has left when it is in the `old` folder of the transaction,
 - a path has entered when it is no longer in the `new` folder.
 
-A command that finds a journal therefore carries it out from the start, skipping what is done. A
-transaction folder without a journal never began, and is removed.
+A command that finds a journal therefore carries it out from the start, skipping what is done. Where
+the system refuses a rename, everything done so far is undone by the same proofs. A transaction
+folder without a journal never began, and is removed.
 """
 
 from __future__ import annotations
@@ -75,7 +76,8 @@ def complete(prefix: str) -> bool:
 
     Raises:
         BrokenJournal: it cannot be read.
-        OSError: the operating system refuses a rename; the journal stays.
+        OSError: the operating system refuses a rename, and everything is as it was before the
+            transaction; where it refuses to undo as well, the journal stays.
     """
     try:
         with open(f"{prefix}/{JOURNAL}", encoding="utf-8") as file:
@@ -84,7 +86,14 @@ def complete(prefix: str) -> bool:
         _remove_leftovers(prefix)
         return False
     name, moves = _parse(content, prefix)
-    _carry_out(prefix, f"{prefix}/{FOLDER}/{name}", moves)
+    transaction = f"{prefix}/{FOLDER}/{name}"
+    try:
+        _carry_out(prefix, transaction, moves)
+    except OSError:
+        _undo(prefix, transaction, moves)
+        os.unlink(f"{prefix}/{JOURNAL}")
+        _remove_leftovers(prefix)
+        raise
     os.unlink(f"{prefix}/{JOURNAL}")
     _remove_leftovers(prefix)
     return True
@@ -132,6 +141,21 @@ def _carry_out(prefix: str, transaction: str, moves: Moves) -> None:
             # It has entered already; anything else that is missing is a mistake of ours.
             assert os.path.lexists(f"{prefix}/{path}"), path
     for folder in moves.emptied:
+        try:
+            os.rmdir(f"{prefix}/{folder}")
+        except OSError:
+            pass
+
+
+def _undo(prefix: str, transaction: str, moves: Moves) -> None:
+    new, old = f"{transaction}/new", f"{transaction}/old"
+    for path in reversed(moves.inward):
+        if not os.path.lexists(f"{new}/{path}"):
+            os.rename(f"{prefix}/{path}", f"{new}/{path}")
+    for path in reversed(moves.outward):
+        if os.path.lexists(f"{old}/{path}"):
+            os.rename(f"{old}/{path}", f"{prefix}/{path}")
+    for folder in reversed(moves.folders):
         try:
             os.rmdir(f"{prefix}/{folder}")
         except OSError:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -133,6 +134,31 @@ def test_stopped_at_any_step_it_is_completed_later(tmp_path: Path, done: bool) -
             assert step > 10
             return
     raise AssertionError("it never came to an end")
+
+
+@pytest.mark.parametrize("refused", range(14))
+def test_a_rename_that_is_refused_undoes_all_others(tmp_path: Path, refused: int) -> None:
+    prefix = make(tmp_path / "venv")
+    before = files_in(prefix)
+    begin(str(prefix), staged(prefix), MOVES)
+    renames = iter(range(100))
+    real = os.rename
+
+    def refusing(source: str, target: str) -> None:
+        if next(renames) == refused:
+            raise PermissionError(errno.EACCES, "refused", source)
+        real(source, target)
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(os, "rename", refusing)
+        try:
+            complete(str(prefix))
+        except PermissionError:
+            assert files_in(prefix) == before
+        else:
+            assert next(renames) <= refused
+            assert files_in(prefix) == AFTER
+    assert os.listdir(prefix / ".envbuild") == []
 
 
 def test_a_journal_that_cannot_be_read_is_an_error_and_is_kept(prefix: Path) -> None:
