@@ -51,7 +51,7 @@ def read(data: bytes, limits: Limits | None = None) -> list[tuple[str, str, byte
     descriptor = os.memfd_create("archive")
     try:
         os.write(descriptor, data)
-        found = []
+        found: list[tuple[str, str, bytes, bool, str]] = []
         with TarArchive(descriptor, name=NAME, limits=limits or Limits()) as archive:
             for number, member in enumerate(archive.members()):
                 content = archive.read() if number % 2 else b"".join(archive.pieces())
@@ -74,7 +74,10 @@ GOOD: dict[str, tuple[list[Member], tuple[str, str, bytes, bool, str]]] = {
         [Member(name="d/a", content=TEXT * 60)],
         ("d/a", "file", TEXT * 60, False, ""),
     ),
-    "a kind of long ago": ([Member(name="a", kind=b"\0", magic=OLD)], ("a", "file", b"", False, "")),
+    "a kind of long ago": (
+        [Member(name="a", kind=b"\0", magic=OLD)],
+        ("a", "file", b"", False, ""),
+    ),
     "a file in one piece": ([Member(name="a", kind=b"7")], ("a", "file", b"", False, "")),
     "executable for its owner": ([Member(name="a", mode=0o744)], ("a", "file", b"", True, "")),
     "executable for others": ([Member(name="a", mode=0o645)], ("a", "file", b"", True, "")),
@@ -368,7 +371,7 @@ def test_limits_hold_before_anything_is_unpacked(
 
 
 def test_a_bomb_is_noticed_by_what_it_declares() -> None:
-    limits = Limits(ratio=10, ratio_from=4096)
+    limits = Limits(ratio=10, ratio_from=1 << 20)
     huge = Member(name="a", content=bytes(8192), fields={"size": octal(1 << 32, 12)})
     with pytest.raises(ArchiveTooLarge) as caught:
         read(tar_gz([huge]), limits)
