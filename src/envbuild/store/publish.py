@@ -113,7 +113,7 @@ class Blobs:
         except OSError as error:
             raise StoreUnusable(self.folder, "write to", error) from error
 
-    def name(self, source: str, size: int, digest: Digest, *, executable: bool) -> bool:
+    def give_name(self, source: str, size: int, digest: Digest, *, executable: bool) -> bool:
         """Give the file at `source` its name as a blob; return whether it is new.
 
         Args:
@@ -242,7 +242,7 @@ class BlobDraft:
             os.fchmod(self._descriptor, _MODES[executable] & 0o777)
             os.utime(self._descriptor, ns=(_TIME, _TIME))
             source = self._name or f"/proc/self/fd/{self._descriptor}"
-            return self._blobs.name(source, self._size, digest, executable=executable)
+            return self._blobs.give_name(source, self._size, digest, executable=executable)
         except OSError as error:
             raise StoreUnusable(self._blobs.folder, "write to", error) from error
 

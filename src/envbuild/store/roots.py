@@ -13,7 +13,6 @@ from envbuild import canonical
 from envbuild.digest import digest_of
 from envbuild.store import layout
 from envbuild.store.local import StoreUnusable
-from envbuild.store.publish import write_record
 from envbuild.store.records import EnvironmentRoot
 
 TYPE_CHECKING = False
@@ -50,6 +49,8 @@ def register(store: Store, prefix: str, manifest: bytes) -> bool:
     Raises:
         StoreUnusable: the operating system refuses for another reason, such as a full disk.
     """
+    from envbuild.store.publish import write_record
+
     if not canonical.is_text(prefix):
         return False
     digest = digest_of(manifest)
