@@ -96,6 +96,7 @@ def test_the_locks_page_names_every_lock() -> None:
         layout.work_lock(digest).replace(digest, "<digest>"),
         f"{layout.RUNNING}/<name>",
         f"{layout.STAGING}/<name>/{layout.STAGING_OWNER}",
+        f"{layout.PARTIAL}/<name>",
     )
     assert names == list(known)
 
