@@ -415,6 +415,16 @@ def test_offline_everything_that_is_missing_is_named(bench: Bench) -> None:
     assert caught.value.names == ("alpha-1-py3-none-any.whl", "beta-1-py3-none-any.whl")
 
 
+def test_offline_a_mirror_that_is_a_folder_needs_no_network(bench: Bench) -> None:
+    bench.lock(bench.wheel("alpha", "1"))
+    text = (bench.folder / "uv.lock").read_text()
+    text = text.replace('registry = "wheels"', 'registry = "https://index.example/simple"')
+    text = text.replace('path = "', 'url = "https://index.example/files/')
+    (bench.folder / "uv.lock").write_text(text)
+    mirror = ("https://index.example/files", str(bench.folder / "wheels"))
+    assert bench.realise(offline=True, index_mirrors=(mirror,)).fetched == 1
+
+
 def test_offline_a_full_store_is_enough(bench: Bench) -> None:
     bench.lock(bench.wheel("alpha", "1"))
     first = bench.realise()

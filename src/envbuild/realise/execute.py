@@ -110,6 +110,7 @@ def execute(
     missing: Sequence[Node],
     *,
     locate: Callable[[Node], str],
+    needs_network: Callable[[Node], bool],
     store: Store,
     running: Running,
     fetcher: Callable[[], Fetcher],
@@ -121,6 +122,7 @@ def execute(
     Args:
         missing: the packages to realise.
         locate: gives the address of a package's archive, see `Fetcher.fetch`.
+        needs_network: tells whether that address, or its mirrors, are on the network.
         store: where everything goes.
         running: protects what is made here from a collector.
         fetcher: makes the fetcher, when it is needed.
@@ -133,7 +135,7 @@ def execute(
             in the store.
     """
     if settings.offline:
-        remote = [node.package.wheel.filename for node in missing if "://" in locate(node)]
+        remote = [node.package.wheel.filename for node in missing if needs_network(node)]
         if remote:
             raise MissingOffline(remote)
     results: dict[str, Realised] = {}

@@ -60,6 +60,7 @@ class Inputs:
         project: text of the `pyproject.toml` beside it, `None` where there is none.
         member: folder of the workspace member that the run was started in, relative to `folder`;
             empty for the root.
+        member_project: text of that member's `pyproject.toml`, for the root that beside the lock.
         prefix: absolute path of the environment.
         watched: files that were looked for, with the digests of what they held, or `None`.
     """
@@ -71,6 +72,7 @@ class Inputs:
     lock_digest: Digest
     project: str | None
     member: str
+    member_project: str | None
     prefix: str
     watched: tuple[tuple[str, Digest | None], ...]
 
@@ -82,7 +84,7 @@ def read_inputs(options: RealiseOptions, *, cwd: str) -> Inputs:
         NoLockfile: there is none.
         UnreadableLockfile: it cannot be read.
     """
-    lockfile = _find_lockfile(options.lockfile, cwd)
+    lockfile, passed = _find_lockfile(options.lockfile, cwd)
     folder = os.path.dirname(lockfile)
     try:
         with open(lockfile, "rb") as file:
@@ -98,49 +100,59 @@ def read_inputs(options: RealiseOptions, *, cwd: str) -> Inputs:
         raise UnreadableLockfile(lockfile, f"it is not UTF-8 at byte {error.start}") from error
     lock_digest = digest_of(data)
     project_path = f"{folder}/{PROJECT_FILE}"
-    project = _read_if_there(project_path)
+    project = _text_if_there(project_path)
+    member, members = _member(folder, cwd)
     return Inputs(
         lockfile=lockfile,
         folder=folder,
         kind="uv" if lockfile.endswith(".lock") else "pylock",
         text=text,
         lock_digest=lock_digest,
-        project=None if project is None else project.decode("utf-8", "replace"),
-        member=_member(folder, cwd),
+        project=project,
+        member=member,
+        member_project=_text_if_there(f"{folder}/{member}/{PROJECT_FILE}") if member else project,
         prefix=_prefix(options.venv, folder, cwd),
         watched=(
             (lockfile, lock_digest),
-            (project_path, None if project is None else digest_of(project)),
+            *((path, _digest_if_there(path)) for path in (project_path, *passed, *members)),
         ),
     )
 
 
-def requires_python(text: str) -> str | None:
-    """Return the `requires-python` of a lock without reading the rest, `None` where that is not plain.
+def requires_python(inputs: Inputs) -> str | None:
+    """Return the `requires-python` of a lock, `None` where it has none.
 
-    Both uv and we write it on a line of its own before the first package.
+    Both uv and we write it on a line of its own near the top, so the rest is seldom read for it.
+
+    Raises:
+        NotToml: the text is no TOML.
     """
-    head = text.partition("\n[[package]]")[0]
-    for line in head.splitlines():
-        if line.startswith("[") and not line.startswith("[["):
-            break
-        key, separator, value = line.partition(" = ")
+    for line in inputs.text.partition("\n[[package]]")[0].splitlines():
+        key, separator, quoted = line.partition(" = ")
         if separator and key == "requires-python":
-            plain = value[1:-1]
-            if value[:1] == value[-1:] == '"' and not {'"', "\\"} & set(plain):
+            plain = quoted[1:-1]
+            if quoted[:1] == quoted[-1:] == '"' and '"' not in plain and "\\" not in plain:
                 return plain
-    return None
+        if line.startswith("[") and line.endswith("]"):
+            break
+    from envbuild.lockfile.toml import parse_toml
+
+    found = parse_toml(inputs.text, file=inputs.lockfile).get("requires-python")
+    return found if isinstance(found, str) else None
 
 
-def _find_lockfile(named: str | None, cwd: str) -> str:
+def _find_lockfile(named: str | None, cwd: str) -> tuple[str, list[str]]:
+    """Return the lockfile, and where one would have been found first."""
     if named is not None:
         path = os.path.normpath(os.path.join(cwd, named))
-        return f"{path}/{UV_LOCK}" if os.path.isdir(path) else path
+        return f"{path}/{UV_LOCK}" if os.path.isdir(path) else path, []
+    passed: list[str] = []
     folder = cwd
     while True:
         path = os.path.join(folder, UV_LOCK)
         if os.path.exists(path):
-            return path
+            return path, passed
+        passed.append(path)
         parent = os.path.dirname(folder)
         if parent == folder:
             raise NoLockfile(cwd, named=False)
@@ -153,17 +165,30 @@ def _prefix(named: str | None, folder: str, cwd: str) -> str:
     return os.path.realpath(path)
 
 
-def _member(folder: str, cwd: str) -> str:
-    """Return the folder of the project that `cwd` belongs to, relative to that of the lock."""
+def _member(folder: str, cwd: str) -> tuple[str, list[str]]:
+    """Return the folder of the project that `cwd` belongs to, and the files that made it so.
+
+    The folder is relative to that of the lock, and empty for the lock's own.
+    """
+    looked_at: list[str] = []
     inside = cwd
-    while inside != folder:
-        if os.path.exists(f"{inside}/{PROJECT_FILE}") and inside.startswith(f"{folder}/"):
-            return inside[len(folder) + 1 :]
-        parent = os.path.dirname(inside)
-        if parent == inside:
-            return ""
-        inside = parent
-    return ""
+    while inside.startswith(f"{folder}/"):
+        path = f"{inside}/{PROJECT_FILE}"
+        looked_at.append(path)
+        if os.path.exists(path):
+            return inside[len(folder) + 1 :], looked_at
+        inside = os.path.dirname(inside)
+    return "", looked_at
+
+
+def _digest_if_there(path: str) -> Digest | None:
+    data = _read_if_there(path)
+    return None if data is None else digest_of(data)
+
+
+def _text_if_there(path: str) -> str | None:
+    data = _read_if_there(path)
+    return None if data is None else data.decode("utf-8", "replace")
 
 
 def _read_if_there(path: str) -> bytes | None:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
     from envbuild.environment.placement import Placement
+    from envbuild.index.mirrors import Mirrors
     from envbuild.events import Reporter
     from envbuild.realise.execute import Realised
     from envbuild.realise.fetch import Fetcher
@@ -214,7 +215,8 @@ def _realise(
 
 
 def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> dict[str, Realised]:
-    from envbuild.index.locations import resolve
+    from envbuild.index.locations import is_remote, resolve
+    from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Settings, execute
     from envbuild.realise.unpack import Limits
 
@@ -230,12 +232,19 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
             location = location.replace("://", f"://{wheel.userinfo}@", 1)
         return resolve(location, folder=inputs.folder)
 
+    mirrors = Mirrors.parse(f"{source}={target}" for source, target in options.index_mirrors)
+
+    def needs_network(node: Node) -> bool:
+        location = locate(node)
+        return is_remote(location) and all(map(is_remote, mirrors.addresses(location)))
+
     return execute(
         missing,
         locate=locate,
+        needs_network=needs_network,
         store=workshop.store,
         running=workshop.running,
-        fetcher=lambda: _fetcher(inputs, workshop),
+        fetcher=lambda: _fetcher(inputs, mirrors, workshop),
         settings=Settings(
             jobs=options.jobs, limits=limits, offline=options.offline, refresh=options.refresh
         ),
@@ -243,10 +252,9 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
     )
 
 
-def _fetcher(inputs: Inputs, workshop: Workshop) -> Fetcher:
+def _fetcher(inputs: Inputs, mirrors: Mirrors, workshop: Workshop) -> Fetcher:
     from envbuild.index.client import Client, HttpSettings
     from envbuild.index.credentials import Accounts, NamedIndex
-    from envbuild.index.mirrors import Mirrors
     from envbuild.realise.fetch import Fetcher
 
     options = workshop.options
@@ -266,7 +274,7 @@ def _fetcher(inputs: Inputs, workshop: Workshop) -> Fetcher:
     return Fetcher(
         Client(settings, accounts),
         folder=workshop.store.absolute(layout.PARTIAL),
-        mirrors=Mirrors.parse(f"{source}={target}" for source, target in options.index_mirrors),
+        mirrors=mirrors,
         reporter=workshop.reporter,
     )
 

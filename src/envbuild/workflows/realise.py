@@ -14,7 +14,7 @@ from envbuild.store.running import Running
 from envbuild.target.discover import find_interpreter, read_request
 from envbuild.workflows.apply import apply, compare_versions
 from envbuild.workflows.heal import heal
-from envbuild.workflows.inputs import read_inputs, requires_python
+from envbuild.workflows.inputs import PROJECT_FILE, read_inputs, requires_python
 from envbuild.workflows.instantiate import Instantiated, Workshop, instantiate, select
 from envbuild.workflows.options import RealiseResult
 from envbuild.workflows.watch import watch
@@ -158,7 +158,7 @@ def _find_interpreter(
     existing = f"{inputs.prefix}/bin/python"
     return find_interpreter(
         request=None if options.python is None else read_request(options.python),
-        requires_python=requires_python(inputs.text) or None,
+        requires_python=requires_python(inputs),
         existing=existing if os.path.lexists(existing) and not options.clear else None,
         start=cwd if inputs.member else inputs.folder,
         stop_at=inputs.folder,
@@ -168,12 +168,16 @@ def _find_interpreter(
 
 
 def _complete(request: Request, inputs: Inputs) -> Request:
-    """Add to a request what the project beside the lock says about it."""
-    if inputs.project is None or "-groups" not in inputs.project:
+    """Add to a request where it comes from, and what the project there says about it."""
+    if inputs.member:
+        request = replace(request, member=inputs.member)
+    if inputs.member_project is None or "-groups" not in inputs.member_project:
         return request
     from envbuild.project import parse_project
 
-    project = parse_project(inputs.project, file=f"{inputs.folder}/pyproject.toml")
+    project = parse_project(
+        inputs.member_project, file=os.path.join(inputs.folder, inputs.member, PROJECT_FILE)
+    )
     return replace(
         request,
         default_groups=project.default_groups,
