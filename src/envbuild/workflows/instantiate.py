@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
     from envbuild.environment.placement import Placement
-    from envbuild.index.mirrors import Mirrors
     from envbuild.events import Reporter
+    from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Realised
     from envbuild.realise.fetch import Fetcher
     from envbuild.selection.model import Request, SelectedPackage, Selection
