@@ -12,6 +12,7 @@ import pytest
 from uv import find_uv_bin
 
 from envbuild.errors import EnvbuildError
+from envbuild.frozen import replace
 from envbuild.lockfile.parse import parse_lock
 from envbuild.selection.model import Request
 from envbuild.selection.select import select
@@ -35,7 +36,7 @@ PLATFORMS: dict[str, dict[str, Any]] = {
 }
 THREE = ("linux", "windows", "macos")
 
-# Project, flags of uv, platforms.
+# Project or member of a workspace, flags of uv, platforms.
 CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("simple", "", tuple(PLATFORMS)),
     ("simple", "--no-dev", THREE),
@@ -141,6 +142,17 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("workspace", "--package left --no-install-workspace", ("linux",)),
     ("workspace", "--no-install-package left", ("linux",)),
     ("workspace", "--only-dev", ("linux",)),
+    ("workspace/members/left", "", THREE),
+    ("workspace/members/left", "--group docs --group test", ("linux",)),
+    ("workspace/members/left", "--all-packages", ("linux",)),
+    ("workspace/members/left", "--all-packages --no-install-project", ("linux",)),
+    ("workspace/members/left", "--no-install-project", ("linux",)),
+    ("workspace/members/left", "--no-install-workspace", ("linux",)),
+    ("workspace/members/left", "--package right", ("linux",)),
+    ("workspace/members/lonely", "", ("linux",)),
+    ("workspace/members/lonely", "--all-packages", ("linux",)),
+    ("virtual-root/members/left", "", ("linux",)),
+    ("virtual-root/members/left", "--group docs", ("linux",)),
     ("virtual-root", "", THREE),
     ("virtual-root", "--no-default-groups", ("linux",)),
     ("virtual-root", "--dev", ("linux",)),
@@ -254,7 +266,7 @@ def uv(
         "UV_OFFLINE": "1",
         "UV_PYTHON_DOWNLOADS": "never",
         "UV_NO_PROGRESS": "1",
-        "UV_PROJECT_ENVIRONMENT": str(environment or folder / project / ".venv"),
+        "UV_PROJECT_ENVIRONMENT": str(environment or folder / "venv"),
     }
     if arguments[0] == "lock":
         newest = INTERPRETERS[max(INTERPRETERS)]
@@ -303,10 +315,11 @@ def target_of(platform: str, python: Python) -> Target:
 
 
 def selection_of(folder: Path, project: str, flags: str, target: Target) -> Selection | None:
-    lockfile = folder / project / ("script.py.lock" if project == "script" else "uv.lock")
+    root, _, member = project.partition("/")
+    lockfile = folder / root / ("script.py.lock" if root == "script" else "uv.lock")
     lock = parse_lock(lockfile.read_text(), file=str(lockfile))
     try:
-        return select(lock, request_of(flags), target)
+        return select(lock, replace(request_of(flags), member=member), target)
     except EnvbuildError:
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envbuild.errors import LockfileError
+from envbuild.lockfile.plain_toml import parse_plain_toml
 
 
 class NotToml(LockfileError):
@@ -27,6 +28,9 @@ def parse_toml(text: str, *, file: str) -> dict[str, object]:
     Raises:
         NotToml: it is none.
     """
+    plain = parse_plain_toml(text)
+    if plain is not None:
+        return plain
     try:
         from tomli import loads
     except ImportError:
