@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -28,8 +29,11 @@ class Child:
     """A Python process that prints lines when it has got somewhere and goes on when told to."""
 
     def __init__(self, code: str, *arguments: str, prefix: tuple[str, ...] = ()) -> None:
+        # So that it can import what tests share.
+        path = [str(Path(__file__).parents[1]), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
             (*prefix, sys.executable, "-c", code, *arguments),
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(path)},
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         self.pid = self._process.pid

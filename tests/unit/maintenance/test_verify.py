@@ -248,11 +248,7 @@ print("done", flush=True)
 
 
 @pytest.mark.slow
-def test_a_store_is_verified_while_others_add_to_it(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    tests = os.path.dirname(os.path.dirname(os.path.dirname(__file__)))
-    monkeypatch.setenv("PYTHONPATH", tests)
+def test_a_store_is_verified_while_others_add_to_it(store: Store) -> None:
     done = threading.Event()
     reports: list[StoreReport] = []
 

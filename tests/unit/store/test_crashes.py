@@ -152,9 +152,7 @@ with Store.open(path) as store, Running(store):
 """
 
 
-def test_kills_at_random_moments_lose_nothing_that_was_published(
-    tmp_path: Path, tests_on_path: None
-) -> None:
+def test_kills_at_random_moments_lose_nothing_that_was_published(tmp_path: Path) -> None:
     path = str(tmp_path / "store")
     chance = random.Random(1)
     published: set[Digest] = set()

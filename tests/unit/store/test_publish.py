@@ -472,7 +472,7 @@ print("done", flush=True)
 
 
 @pytest.mark.slow
-def test_many_processes_add_the_same_at_once(store: Store, tests_on_path: None) -> None:
+def test_many_processes_add_the_same_at_once(store: Store) -> None:
     with child(ADD, store.path) as a, child(ADD, store.path) as b, child(ADD, store.path) as c:
         others = (a, b, c)
         assert [other.reads() for other in others] == ["ready"] * 3
