@@ -54,6 +54,10 @@ _MIRRORED = {
 }
 
 
+_DEEPEST = 100
+"""How far parentheses may be nested; the interpreter's own limit would end in no good message."""
+
+
 class InvalidMarker(ValueError):
     """A text that is no marker, or compares what cannot be compared."""
 
@@ -110,6 +114,7 @@ class _Parser:
     def __init__(self, tokens: list[str]) -> None:
         self._tokens = tokens
         self._next = 0
+        self._depth = 0
 
     def disjunction(self) -> Tree:
         parts = [self._conjunction()]
@@ -129,9 +134,13 @@ class _Parser:
 
     def _operand(self) -> Tree:
         if self._take("("):
+            self._depth += 1
+            if self._depth > _DEEPEST:
+                raise InvalidMarker(f"it nests more than {_DEEPEST} parentheses")
             tree = self.disjunction()
             if not self._take(")"):
                 raise InvalidMarker("a parenthesis is never closed")
+            self._depth -= 1
             return tree
         left, operator, right = self._token(), self._operator(), self._token()
         match isinstance(left, _Quoted), isinstance(right, _Quoted):

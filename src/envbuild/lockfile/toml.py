@@ -38,12 +38,16 @@ def parse_toml(text: str, *, file: str) -> dict[str, object]:
 
     try:
         return loads(text)
-    except ValueError as error:
-        # The reader of the standard library learnt fields for this only in Python 3.14.
-        reason, _, place = str(error).rpartition(" (at ")
-        numbers = [
-            int(word) for word in place.strip(")").replace(",", "").split() if word.isdigit()
-        ]
-        if not numbers:
-            numbers = [text.count("\n") + 1, len(text) - text.rfind("\n")]
-        raise NotToml(file, numbers[0], numbers[1], reason) from error
+    except (ValueError, RecursionError) as error:
+        raise _placed(error, text, file) from error
+
+
+def _placed(error: Exception, text: str, file: str) -> NotToml:
+    # The reader of the standard library learnt fields for the place only in Python 3.14.
+    reason, found, place = str(error).rpartition(" (at line ")
+    if found:
+        line, _, column = place.rstrip(")").partition(", column ")
+        return NotToml(file, int(line), int(column), reason)
+    # At the end of the document, or nowhere in particular.
+    end = text.count("\n") + 1, len(text) - text.rfind("\n")
+    return NotToml(file, *end, place.partition(" (at ")[0])

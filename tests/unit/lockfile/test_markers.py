@@ -78,6 +78,7 @@ def test_a_marker_becomes_a_tree(text: str, tree: object) -> None:
         ("python_version in '3.9 x'", "`x` is not a version"),
         ("python_version === '3'", "cannot be compared by `===`"),
         ("os_name == 'a' ; b", "`;` at column 16 has no meaning"),
+        ("(" * 101 + "os_name == 'a'" + ")" * 101, "it nests more than 100 parentheses"),
     ],
 )
 def test_what_is_no_marker_is_refused_with_the_reason(text: str, reason: str) -> None:
@@ -85,6 +86,11 @@ def test_what_is_no_marker_is_refused_with_the_reason(text: str, reason: str) ->
         InvalidMarker, match=reason.replace("(", r"\(").replace("*", r"\*").replace(")", r"\)")
     ):
         parse_marker(text)
+
+
+def test_parentheses_may_be_nested() -> None:
+    text = "(" * 100 + "os_name == 'a'" + ")" * 100
+    assert parse_marker(text) == ("os_name", "==", "a")
 
 
 @given(MARKERS)

@@ -32,3 +32,9 @@ def test_the_place_where_a_text_is_not_toml_is_told(
         parse_toml(text, file="uv.lock")
     assert (caught.value.line, caught.value.column) == (line, column)
     assert str(caught.value).startswith(f"`uv.lock` is not TOML: line {line}, column {column}: ")
+
+
+@pytest.mark.usefixtures("_reader")
+def test_what_nests_too_deeply_is_told_like_any_other_fault() -> None:
+    with pytest.raises(NotToml, match=r": line 2, column 1: \w.+"):
+        parse_toml("a = " + "[" * 50_000 + "]" * 50_000 + "\n", file="uv.lock")
