@@ -1,0 +1,299 @@
+"""Running a program in a sandbox: the side of the caller.
+
+The work is done by a supervisor, one process for each program. Here its order is written, what the
+program prints is read as it comes, and its answer becomes an outcome. Programs may run in several
+threads at once; whatever happens to this process, the supervisor notices and ends everything.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from time import monotonic
+
+from envbuild.errors import RealiseError
+from envbuild.sandbox.model import HOME, TEMPORARY, Outcome
+from envbuild.sandbox.plan import (
+    ACCOUNTS,
+    CONFIGURATION,
+    NETWORK_CONFIGURATION,
+    SYSTEM,
+    System,
+    plan,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable
+    from typing import BinaryIO
+
+    from envbuild.sandbox.machine import Machine
+    from envbuild.sandbox.model import Ending, Request, Rung
+    from envbuild.sandbox.plan import Order
+
+_START = (
+    "import sys; sys.path.append(sys.argv[1]); "
+    "from envbuild.sandbox.supervisor import main; main(int(sys.argv[2]))"
+)
+_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+_NOT_STARTED = "bwrap: execvp "
+"""How bubblewrap begins to say that there is no such program; it has no other way of telling."""
+
+_LONGEST_LINE = 64 * 1024
+
+
+class SandboxFailed(RealiseError):
+    """A sandbox that could not be set up; the program was never started.
+
+    Attributes:
+        rung: which.
+        what: the step that failed, or the path that it failed on.
+        errno: the system's error number, 0 where there is none.
+        output: what was printed meanwhile.
+    """
+
+    def __init__(self, rung: str, what: str, number: int, output: str) -> None:
+        reason = f": {os.strerror(number).lower()}" if number else ""
+        shown = "".join(f"\n    {line}" for line in output.strip().splitlines()[-5:])
+        super().__init__(f"the sandbox `{rung}` cannot be set up: `{what}`{reason}{shown}")
+        self.rung = rung
+        self.what = what
+        self.errno = number
+        self.output = output
+
+
+class Stop:
+    """Ends programs from another thread: all that were given it, those that start later as well."""
+
+    __slots__ = ("_reader", "_writer")
+
+    def __init__(self) -> None:
+        self._reader, self._writer = os.pipe()
+
+    def set(self) -> None:
+        """End them now; may be called more than once."""
+        # Never read, so every program that watches the other end sees it.
+        os.write(self._writer, b"!")
+
+    def fileno(self) -> int:
+        """Return a descriptor that can be read from once it is set."""
+        return self._reader
+
+    def close(self) -> None:
+        """Give the descriptors back, when no program runs any more."""
+        os.close(self._reader)
+        os.close(self._writer)
+
+
+def run(
+    request: Request,
+    rung: Rung,
+    machine: Machine,
+    *,
+    log: str,
+    on_line: Callable[[str], None] | None = None,
+    stop: Stop | None = None,
+) -> Outcome:
+    """Run the program of `request` on `rung` and return how it ended.
+
+    When this returns or raises, nothing that the program started is running any more.
+
+    Args:
+        request: what to run; in its build folder, `home` and `tmp` are made where they are missing.
+        rung: where, one of `machine.rungs`.
+        machine: the facts.
+        log: path of a file that gets both output streams as they come, in their order; written anew.
+            It ends with a line about the limit, where the output ran into it.
+        on_line: called with every line of the output, without its end, from this thread.
+        stop: ends the program from another thread.
+
+    Raises:
+        SandboxFailed: the sandbox could not be set up, or the program is not to be found.
+        OSError: the log cannot be written.
+    """
+    for name in (HOME, TEMPORARY):
+        os.makedirs(os.path.join(request.folder, name), mode=0o700, exist_ok=True)
+    order = plan(request, rung, machine, look_at_system())
+    start = monotonic()
+    with open(log, "wb", buffering=0) as file:
+        output = _Output(file, request.limits.output, on_line)
+        answer = _supervised(order, output, stop)
+    match answer:
+        case ("ended", str() as ended, int() as status):
+            exited = os.WIFEXITED(status)
+            if rung == "bubblewrap" and output.text().startswith(_NOT_STARTED):
+                raise SandboxFailed(rung, request.argv[0], 0, output.text())
+            reason: Ending = "output" if output.exceeded else ended  # type: ignore[assignment]
+            return Outcome(
+                ended=reason,
+                exit_code=os.WEXITSTATUS(status) if exited else None,
+                signal=None if exited else os.WTERMSIG(status),
+                duration_ms=round(1000 * (monotonic() - start)),
+                rung=rung,
+            )
+        case ("failed", str() as what, int() as number):
+            raise SandboxFailed(rung, what, number, output.text())
+        case _:
+            raise SandboxFailed(rung, "supervisor", 0, output.text())
+
+
+def look_at_system() -> System:
+    """Return which of the system's paths exist here."""
+    present = set()
+    links = []
+    for path in {*SYSTEM, *CONFIGURATION, *NETWORK_CONFIGURATION, *ACCOUNTS}:
+        if not os.path.exists(path):
+            continue
+        if os.path.islink(path):
+            links.append((path, os.readlink(path)))
+        else:
+            present.add(path)
+    return System(present=frozenset(present), links=tuple(sorted(links)))
+
+
+class _Output:
+    """What a program prints: kept in the log, and told line by line."""
+
+    def __init__(self, file: BinaryIO, limit: int, on_line: Callable[[str], None] | None) -> None:
+        self._file = file
+        self._left = limit
+        self._limit = limit
+        self._on_line = on_line
+        self._line = b""
+        self._last = b""
+        self.exceeded = False
+
+    def take(self, data: bytes) -> None:
+        """Take what was printed next."""
+        if self.exceeded:
+            return
+        kept = data[: self._left]
+        self._left -= len(kept)
+        self._write(kept)
+        if len(kept) < len(data):
+            self.exceeded = True
+            self._write(f"\n[more than {self._limit} bytes of output: ended here]\n".encode())
+
+    def finish(self) -> None:
+        """Tell the last line, which may lack its end."""
+        if self._line:
+            self._tell(self._line)
+            self._line = b""
+
+    def text(self) -> str:
+        """Return the end of what was printed."""
+        return self._last.decode("utf-8", "replace")
+
+    def _write(self, data: bytes) -> None:
+        self._last = (self._last + data)[-4096:]
+        view = memoryview(data)
+        while view:
+            view = view[self._file.write(view) :]
+        if self._on_line is None:
+            return
+        *lines, self._line = (self._line + data).split(b"\n")
+        for line in lines:
+            self._tell(line)
+        if len(self._line) > _LONGEST_LINE:
+            self._tell(self._line)
+            self._line = b""
+
+    def _tell(self, line: bytes) -> None:
+        if self._on_line is not None:
+            self._on_line(line.rstrip(b"\r").decode("utf-8", "replace"))
+
+
+def _supervised(order: Order, output: _Output, stop: Stop | None) -> object:
+    """Let a supervisor carry out `order`; return its answer, or `None` if it gave none."""
+    import socket
+    import subprocess
+
+    ours, theirs = socket.socketpair()
+    reader, writer = os.pipe()
+    try:
+        process = subprocess.Popen(
+            (sys.executable, "-I", "-S", "-c", _START, _ROOT, str(theirs.fileno())),
+            stdin=subprocess.DEVNULL,
+            stdout=writer,
+            stderr=writer,
+            env={},
+            cwd="/",
+            pass_fds=(theirs.fileno(),),
+            start_new_session=True,
+        )
+    except BaseException:
+        os.close(reader)
+        ours.close()
+        raise
+    finally:
+        os.close(writer)
+        theirs.close()
+    try:
+        written = marshal.dumps(order, 4)  # type: ignore[arg-type]  # a table of plain values
+        ours.sendall(len(written).to_bytes(4, "big") + written)
+        answer = _listen(ours, reader, output, stop)
+    finally:
+        # Whatever else happened, this ends what is still running; then the supervisor is done.
+        ours.close()
+        process.wait()
+        os.close(reader)
+    output.finish()
+    return marshal.loads(answer) if answer else None  # noqa: S302 - written by our supervisor
+
+
+def _listen(ours: socket.socket, reader: int, output: _Output, stop: Stop | None) -> bytes:
+    """Take the output until all is ended; return the supervisor's answer."""
+    import select
+
+    poll = select.poll()
+    poll.register(ours, select.POLLIN)
+    poll.register(reader, select.POLLIN)
+    if stop is not None:
+        poll.register(stop, select.POLLIN)
+    answer = b""
+    stopping = False
+    while True:
+        asked = False
+        for descriptor, _ in poll.poll():
+            if descriptor == reader:
+                data = os.read(reader, 65536)
+                if data:
+                    output.take(data)
+                else:
+                    poll.unregister(reader)
+            elif descriptor == ours.fileno():
+                data = ours.recv(65536)
+                answer += data
+                if not data:
+                    _take_rest(reader, output)
+                    return answer
+            else:
+                asked = True
+        if (asked or output.exceeded) and not stopping:
+            stopping = True
+            _end(ours)
+            if stop is not None:
+                poll.unregister(stop)
+
+
+def _end(ours: socket.socket) -> None:
+    from socket import SHUT_WR
+
+    try:
+        ours.shutdown(SHUT_WR)
+    except OSError:
+        # The supervisor was faster.
+        pass
+
+
+def _take_rest(reader: int, output: _Output) -> None:
+    """Take what is left in the pipe; what could not be ended may hold its other end open."""
+    os.set_blocking(reader, False)
+    try:
+        while data := os.read(reader, 65536):
+            output.take(data)
+    except BlockingIOError:
+        pass
