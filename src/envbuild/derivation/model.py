@@ -8,35 +8,35 @@ that form is the resolved key, under which realisations are recorded.
 from __future__ import annotations
 
 from envbuild import canonical
-from envbuild.digest import Digest, is_digest
-from envbuild.errors import StoreError
+from envbuild.derivation.fields import (
+    FORMAT,
+    VERSION,
+    InvalidDerivation,
+    check_digest,
+    check_file_name,
+    check_flag,
+    check_keys,
+    check_number,
+    check_text,
+    is_hash,
+)
+from envbuild.derivation.sources import (
+    Checkout,
+    LocalSource,
+    UnpackSource,
+    check_checkout,
+    check_source,
+    check_unpack_source,
+)
 from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.canonical import Json
-
-FORMAT = "envbuild-derivation"
-VERSION = 1
-
-_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+    from envbuild.digest import Digest
 
 UNPACKER = 1
 """Raised by hand when the meaning of unpacking changes, so that old results are not believed."""
-
-
-class InvalidDerivation(StoreError):
-    """A derivation's record that breaks a rule of its format.
-
-    Attributes:
-        place: the field, such as `archive.sha256`; `document` for the record as a whole.
-        reason: the rule that is broken.
-    """
-
-    def __init__(self, place: str, reason: str) -> None:
-        super().__init__(f"invalid derivation: {place}: {reason}")
-        self.place = place
-        self.reason = reason
 
 
 class UnknownKind(InvalidDerivation):
@@ -128,7 +128,7 @@ class Unpack:
         }
 
 
-Derivation = Fetch | Unpack
+Derivation = Fetch | Unpack | UnpackSource | Checkout | LocalSource
 
 
 def decode_derivation(data: bytes) -> dict[str, Json]:
@@ -154,65 +154,41 @@ def decode_derivation(data: bytes) -> dict[str, Json]:
             _check_fetch(document)
         case "unpack":
             _check_unpack(document)
+        case "unpack-source":
+            check_unpack_source(document)
+        case "checkout":
+            check_checkout(document)
+        case "source":
+            check_source(document)
         case kind:
             raise UnknownKind(kind)
     return document
 
 
 def _check_fetch(document: dict[str, Json]) -> None:
-    _check_keys(document, {"format", "hash", "kind", "location", "name", "version"})
-    _check_file_name(document["name"], "name")
+    check_keys(document, {"format", "hash", "kind", "location", "name", "version"})
+    check_file_name(document["name"], "name")
     hashed, location = document["hash"], document["location"]
     if (hashed is None) == (location is None):
         raise InvalidDerivation("document", "exactly one of `hash` and `location` must be null")
-    if hashed is not None and not _is_hash(hashed):
+    if hashed is not None and not is_hash(hashed):
         raise InvalidDerivation("hash", "it is not an algorithm and its digest")
     if location is not None:
-        _check_text(location, "location")
+        check_text(location, "location")
 
 
 def _check_unpack(document: dict[str, Json]) -> None:
     fields = "archive distribution distribution_version format kind unpacker verify_record version"
-    _check_keys(document, set(fields.split()))
+    check_keys(document, set(fields.split()))
     match document["archive"]:
         case {"derivation": derivation, **rest} if not rest:
-            if not isinstance(derivation, str) or not is_digest(derivation):
-                raise InvalidDerivation("archive.derivation", "it is not a BLAKE3 digest")
+            check_digest(derivation, "archive.derivation")
         case {"name": name, "sha256": sha256, **rest} if not rest:
-            _check_file_name(name, "archive.name")
-            if not isinstance(sha256, str) or not is_digest(sha256):
-                raise InvalidDerivation("archive.sha256", "it is not a SHA-256")
+            check_file_name(name, "archive.name")
+            check_digest(sha256, "archive.sha256", "SHA-256")
         case _:
             raise InvalidDerivation("archive", "it is neither a derivation nor an archive")
-    _check_text(document["distribution"], "distribution")
-    _check_text(document["distribution_version"], "distribution_version")
-    unpacker = document["unpacker"]
-    if not isinstance(unpacker, int) or isinstance(unpacker, bool) or unpacker < 1:
-        raise InvalidDerivation("unpacker", "it is not a number from 1 on")
-    if not isinstance(document["verify_record"], bool):
-        raise InvalidDerivation("verify_record", "it is neither true nor false")
-
-
-def _check_keys(document: dict[str, Json], keys: set[str]) -> None:
-    if document.keys() != keys:
-        raise InvalidDerivation("document", f"its keys are not {', '.join(sorted(keys))}")
-
-
-def _check_text(value: Json, place: str) -> None:
-    if not isinstance(value, str) or not value:
-        raise InvalidDerivation(place, "it is not a string with something in it")
-
-
-def _check_file_name(value: Json, place: str) -> None:
-    _check_text(value, place)
-    if not isinstance(value, str) or "/" in value or value in {".", ".."}:
-        raise InvalidDerivation(place, "it is not a file name")
-
-
-def _is_hash(value: Json) -> bool:
-    if not isinstance(value, str):
-        return False
-    algorithm, _, digest = value.partition(":")
-    if algorithm.strip(_LETTERS + "0123456789_") or algorithm[:1] not in _LETTERS:
-        return False
-    return bool(algorithm) and bool(digest) and not digest.strip("0123456789abcdef")
+    check_text(document["distribution"], "distribution")
+    check_text(document["distribution_version"], "distribution_version")
+    check_number(document["unpacker"], "unpacker")
+    check_flag(document["verify_record"], "verify_record")

@@ -13,7 +13,8 @@ import stat
 
 from blake3 import blake3
 
-from envbuild.derivation.model import InvalidDerivation, UnknownKind, decode_derivation
+from envbuild.derivation.fields import InvalidDerivation
+from envbuild.derivation.model import UnknownKind, decode_derivation
 from envbuild.digest import Digest, digest_of
 from envbuild.environment.manifest import InvalidManifest, decode_manifest
 from envbuild.errors import StoreError
