@@ -225,8 +225,8 @@ two = ["idna ==3.7"]
             "fastapi[standard]", "sqlalchemy", "boto3", "requests", "aiohttp", "rich", "typer",
             "pydantic", "ipython", "sphinx", "pytest", "hypothesis", "black", "mypy", "pylint",
             "tox", "networkx", "flask", "seaborn", "openai", "redis", "psycopg2-binary", "pymongo",
-            "mkdocs-material", "twine", "hatch", "nox", "pre-commit", "celery[redis]", "scrapy",
+            "mkdocs-material", "twine", "hatch", "nox", "pre-commit", "celery[redis]", "streamlit",
         ),
-        imports=("scrapy", "hatch", "twine", "pylint", "pymongo", "psycopg2", "openai", "tox"),
+        imports=("streamlit", "hatch", "twine", "pylint", "pymongo", "psycopg2", "openai", "tox"),
     ),
 )  # fmt: skip

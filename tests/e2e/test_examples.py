@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from support.private_venv import ROOT
+from support.wheels import build_wheel
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -64,14 +65,20 @@ def test_hello_has_an_extra_and_a_group(workbench: Workbench) -> None:
     assert not (bench.folder / ".venv/bin/lantern-check").exists()
 
 
-def test_a_wheel_of_hello_that_changes_is_refused(workbench: Workbench) -> None:
+def test_a_wheel_of_hello_that_changes_counts_when_it_is_pinned_anew(workbench: Workbench) -> None:
     bench = copy_of(workbench, "hello")
-    bench.realize(".venv")
-    with zipfile.ZipFile(bench.folder / "wheels/lantern_words-1.4-py3-none-any.whl", "a") as wheel:
-        wheel.writestr("lantern_more_words.py", "")
+    first = bench.realize(".venv").json
+    assert {pinned["name"] for pinned in first["pinned"]} == {
+        "lantern", "lantern-check", "lantern-words"
+    }  # fmt: skip
+    greetings = "GREETINGS = {'en': 'Good grief!'}\n"
+    build_wheel(bench.folder / "wheels", "lantern-words", "1.4",
+                files={"lantern_words.py": greetings})  # fmt: skip
     shutil.rmtree(bench.folder / ".venv")
-    failed = bench.realize(".venv", code=1)
-    assert "lantern_words-1.4-py3-none-any.whl" in failed.err
+    assert bench.realize(".venv").json["digest"] == first["digest"]
+    assert bench.run(".venv/bin/lantern").out == "Good evening!\n"
+    bench.realize(".venv", "--refresh")
+    assert bench.run(".venv/bin/lantern").out == "Good grief!\n"
 
 
 def test_the_wheels_of_hello_are_what_its_script_makes(workbench: Workbench) -> None:
