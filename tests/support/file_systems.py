@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -65,3 +66,31 @@ def use_up_names(path: Path) -> Path:
     except OSError:
         return folder
     raise AssertionError("there was no end of names")
+
+
+def make_disk(image: Path, *, megabytes: int = 48) -> None:
+    """Make a disk with a journal in the file `image`; skips the test where that is impossible."""
+    if os.geteuid() != 0:
+        pytest.skip("mounting needs root")
+    program = shutil.which("mkfs.ext4")
+    if program is None:
+        pytest.skip("`mkfs.ext4` is not here")
+    with image.open("wb") as file:
+        file.truncate(megabytes << 20)
+    subprocess.run((program, "-q", "-F", str(image)), check=True)
+
+
+@contextmanager
+def mounted_disk(image: Path, path: Path) -> Iterator[Path]:
+    """Mount the disk in the file `image` at `path`; skips the test where that is impossible."""
+    path.mkdir(exist_ok=True)
+    done = subprocess.run(
+        ("mount", "-o", "loop", str(image), str(path)),
+        check=False, capture_output=True, text=True,
+    )  # fmt: skip
+    if done.returncode:
+        pytest.skip(f"no disk can be mounted here: {done.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(("umount", str(path)), check=True)
