@@ -7,6 +7,7 @@ what later revisions add does no harm. Nothing is installed or chosen here.
 from __future__ import annotations
 
 from envbuild.errors import LockfileError, raise_all
+from envbuild.frozen import replace
 from envbuild.lockfile.markers import parse_marker
 from envbuild.lockfile.model import ConflictItem, Lock, Manifest, Requirement
 from envbuild.lockfile.package import Directory, Editable, Virtual
@@ -75,15 +76,7 @@ def parse_lock(text: str, *, file: str) -> Lock:
     if not faults.errors:
         _check_packages(packages, places, faults)
     raise_all(faults.errors)
-    return Lock(
-        revision=head.revision,
-        requires_python=head.requires_python,
-        resolution_markers=head.resolution_markers,
-        supported_markers=head.supported_markers,
-        conflicts=head.conflicts,
-        manifest=head.manifest,
-        packages=tuple(packages),
-    )
+    return replace(head, packages=tuple(packages))
 
 
 def parse_head(document: Table, faults: Faults) -> Lock:

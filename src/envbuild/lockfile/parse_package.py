@@ -141,14 +141,14 @@ def parse_default_groups(table: Table, place: str, faults: Faults) -> DefaultGro
 
 def parse_group_requires_python(table: Table, place: str, faults: Faults) -> dict[str, str]:
     """Return `group-requires-python`: group to specifiers."""
-    place = f"{place}.group-requires-python"
+    groups = get_table(table, "group-requires-python", place, faults)
+    here = f"{place}.group-requires-python"
     found = {}
-    groups = get_table(table, "group-requires-python", place.rpartition(".")[0], faults)
     for group in groups:
-        specifiers = get_text(groups, group, place, faults)
+        specifiers = get_text(groups, group, here, faults)
         if specifiers is not None:
-            faults.check(specifiers, f"{place}.{group}", check_specifiers)
-            found[faults.name(group, place)] = specifiers
+            faults.check(specifiers, f"{here}.{group}", check_specifiers)
+            found[faults.name(group, here)] = specifiers
     return found
 
 

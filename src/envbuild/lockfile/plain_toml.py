@@ -2,8 +2,8 @@
 
 Importing a whole TOML reader costs more than reading one package of a lock. This one knows bare
 keys, tables, arrays of tables, strings without escapes, whole numbers, truth values, arrays, inline
-tables and comments behind them. Whatever else it meets, wrong or only unusual, it leaves to the whole reader by
-answering `None`; what it does answer is what the whole reader answers.
+tables and comments behind them. Whatever else it meets, wrong or only unusual, it leaves to the
+whole reader by answering `None`; what it does answer is what the whole reader answers.
 """
 
 from __future__ import annotations
@@ -21,8 +21,7 @@ def parse_plain_toml(text: str) -> dict[str, object] | None:
     try:
         return _Reader(text).document()
     except (_NotPlainError, IndexError):
-        # Every text that is read to its end ends in a line feed; to look further is to find less
-        # than a document.
+        # Whoever looks beyond the last line feed is in the middle of something unfinished.
         return None
 
 
