@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -55,8 +56,9 @@ def test_the_top_level_holds_what_it_always_holds() -> None:
     assert {name.partition("/")[0] for name in committed()} == TOP_LEVEL
 
 
-def test_nothing_names_a_folder_of_one_machine() -> None:
-    pattern = re.compile(r"/(?:home|Users)/[a-z]+/|/root/\.|/opt/[a-z]+/venv")
+def test_nothing_names_a_folder_of_this_machine() -> None:
+    folders = {str(ROOT), sys.prefix, sys.base_prefix} - {"/usr", "/usr/local"}
+    pattern = re.compile("|".join(re.escape(folder) for folder in sorted(folders)))
     assert [name for name in committed() if pattern.search(text(name))] == []
 
 
