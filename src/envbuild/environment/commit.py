@@ -12,7 +12,7 @@ import os
 
 from envbuild.environment import journal
 from envbuild.environment.footprint import SKELETON, join, unit_of
-from envbuild.environment.link import Job, place
+from envbuild.environment.link import Job, place, probe_mode
 from envbuild.environment.moves import plan_moves
 from envbuild.environment.skeleton import skeleton_folders
 from envbuild.environment.state import (
@@ -31,13 +31,13 @@ from envbuild.store.descriptors import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from envbuild.digest import Digest
     from envbuild.environment.diff import Difference
     from envbuild.environment.footprint import Footprint
     from envbuild.environment.installed import Installed
-    from envbuild.environment.link import PlacingMode
+    from envbuild.environment.link import LinkWish, PlacingMode
     from envbuild.environment.moves import Moves
     from envbuild.environment.placement import Placement
     from envbuild.environment.written import WrittenFile
@@ -93,13 +93,28 @@ class Blueprint:
 
 
 @frozen
-class Placing:
-    """How files get into an environment; see `envbuild.environment.link.place`."""
+class Wish:
+    """How files are to get into an environment; see `envbuild.environment.link`.
+
+    Attributes:
+        store: absolute path of the store.
+        link_mode: `auto` or one mode.
+        required: refuse to fall back.
+        reporter: told of the progress.
+    """
 
     store: str
-    mode: PlacingMode
+    link_mode: LinkWish
     required: bool
     reporter: Reporter
+
+
+@frozen
+class Placed:
+    """How files got into an environment: the mode, and sentences for the user about it."""
+
+    mode: PlacingMode
+    notes: tuple[str, ...]
 
 
 class EnvironmentLock:
@@ -168,13 +183,8 @@ def recover(prefix: str) -> bool:
         raise EnvironmentUnusable(prefix, "complete the last change of", error) from error
 
 
-def build(
-    prefix: str, blueprint: Blueprint, placing: Placing, *, generation: int
-) -> tuple[str, ...]:
+def build(prefix: str, blueprint: Blueprint, wish: Wish, *, generation: int) -> Placed:
     """Make the whole environment beside its place, and exchange it with what is there.
-
-    Returns:
-        Sentences for the user, see `place`.
 
     Raises:
         DamagedBlobs, LinkRefused, PlacingFailed: see `place`; nothing has changed.
@@ -184,7 +194,7 @@ def build(
     try:
         os.mkdir(new)
         try:
-            notes = _stage_whole(new, prefix, blueprint, placing, generation)
+            placed = _stage_whole(new, prefix, blueprint, wish, generation)
             _put_in_place(new, old, prefix)
         except BaseException:
             _remove_tree(new)
@@ -193,32 +203,29 @@ def build(
             _remove_tree(old)
     except OSError as error:
         raise EnvironmentUnusable(prefix, "make", error) from error
-    return notes
+    return placed
 
 
 def change(
     prefix: str,
     blueprint: Blueprint,
-    placing: Placing,
+    wish: Wish,
     *,
     difference: Difference,
     outgoing: Mapping[str, Installed],
     generation: int,
     staying: tuple[Footprint, ...] = (),
-) -> tuple[str, ...]:
+) -> Placed:
     """Change the environment at `prefix` in place.
 
     Args:
         prefix: where it is.
         blueprint: what it must be afterwards.
-        placing: how files get there.
+        wish: how files are to get there.
         difference: what changes; its strays have been taken into account.
         outgoing: of each distribution that goes, what its metadata says.
         generation: number of the new state.
         staying: distributions of others that stay although the blueprint does not have them.
-
-    Returns:
-        Sentences for the user, see `place`.
 
     Raises:
         DamagedBlobs, LinkRefused, PlacingFailed: see `place`; nothing has changed.
@@ -229,8 +236,9 @@ def change(
         name = journal.open_transaction(prefix)
         try:
             staging = f"{prefix}/{FOLDER}/{name}/new"
-            notes = _stage_change(staging, blueprint, placing, difference)
-            _write_state(staging, prefix, blueprint, placing, generation, staying)
+            placed = _stage_change(staging, blueprint, wish, difference)
+            state = _state(prefix, blueprint, wish, placed.mode, generation, staying)
+            _write_state(staging, blueprint, state)
             moves = _plan(prefix, blueprint, difference, outgoing)
             journal.begin(prefix, name, moves)
         except BaseException:
@@ -240,7 +248,7 @@ def change(
     except OSError as error:
         raise EnvironmentUnusable(prefix, "change", error) from error
     stamp(prefix, (*blueprint.footprints, *staying), blueprint.scheme)
-    return notes
+    return placed
 
 
 def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> None:
@@ -256,48 +264,39 @@ def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> Non
 
 
 def _stage_whole(
-    root: str, prefix: str, blueprint: Blueprint, placing: Placing, generation: int
-) -> tuple[str, ...]:
+    root: str, prefix: str, blueprint: Blueprint, wish: Wish, generation: int
+) -> Placed:
     footprints = [each for each in blueprint.footprints if each.name != SKELETON]
     _make_scheme(root, blueprint.scheme)
-    for path, target in blueprint.skeleton_links:
-        os.makedirs(os.path.dirname(f"{root}/{path}"), exist_ok=True)
-        os.symlink(target, f"{root}/{path}")
-    _write_skeleton(root, blueprint.skeleton)
-    placing.reporter.report(LinksPlanned(files=sum(each.files for each in footprints)))
-    notes = place(
-        [blueprint.job(each) for each in footprints],
-        store=placing.store,
-        root=root,
-        mode=placing.mode,
-        required=placing.required,
-        reporter=placing.reporter,
-    )
-    _write_state(root, prefix, blueprint, placing, generation, ())
+    _write_skeleton(root, blueprint)
+    placed = _place(root, blueprint, footprints, wish)
+    _write_state(root, blueprint, _state(prefix, blueprint, wish, placed.mode, generation, ()))
     stamp(root, blueprint.footprints, blueprint.scheme)
-    return notes
+    return placed
 
 
-def _stage_change(
-    staging: str, blueprint: Blueprint, placing: Placing, difference: Difference
-) -> tuple[str, ...]:
+def _stage_change(staging: str, blueprint: Blueprint, wish: Wish, difference: Difference) -> Placed:
     arriving = [each for each in blueprint.footprints if each.name in difference.incoming]
     _make_scheme(staging, blueprint.scheme)
     if any(each.name == SKELETON for each in arriving):
-        for path, target in blueprint.skeleton_links:
-            os.makedirs(os.path.dirname(f"{staging}/{path}"), exist_ok=True)
-            os.symlink(target, f"{staging}/{path}")
-        _write_skeleton(staging, blueprint.skeleton)
+        _write_skeleton(staging, blueprint)
         arriving = [each for each in arriving if each.name != SKELETON]
-    placing.reporter.report(LinksPlanned(files=sum(each.files for each in arriving)))
-    return place(
-        [blueprint.job(each) for each in arriving],
-        store=placing.store,
-        root=staging,
-        mode=placing.mode,
-        required=placing.required,
-        reporter=placing.reporter,
+    return _place(staging, blueprint, arriving, wish)
+
+
+def _place(root: str, blueprint: Blueprint, footprints: Sequence[Footprint], wish: Wish) -> Placed:
+    # Tried out where everything goes that a kill may leave behind: the next command removes it.
+    mode, sentence = probe_mode(wish.store, root, wish.link_mode, required=wish.required)
+    wish.reporter.report(LinksPlanned(files=sum(each.files for each in footprints)))
+    notes = place(
+        [blueprint.job(each) for each in footprints],
+        store=wish.store,
+        root=root,
+        mode=mode,
+        required=wish.required,
+        reporter=wish.reporter,
     )
+    return Placed(mode=mode, notes=(sentence, *notes) if sentence else notes)
 
 
 def _plan(
@@ -388,31 +387,37 @@ def _names_in(folder: str) -> list[str]:
         return []
 
 
-def _write_state(
-    root: str,
+def _state(
     prefix: str,
     blueprint: Blueprint,
-    placing: Placing,
+    wish: Wish,
+    mode: PlacingMode,
     generation: int,
     staying: tuple[Footprint, ...],
-) -> None:
-    state = State(
+) -> State:
+    return State(
         environment=blueprint.environment,
         prefix=prefix,
         interpreter=blueprint.interpreter,
-        store=placing.store,
-        link_mode=placing.mode,
+        store=wish.store,
+        link_mode=mode,
         generation=generation,
         footprints=tuple(sorted((*blueprint.footprints, *staying), key=lambda each: each.name)),
     )
+
+
+def _write_state(root: str, blueprint: Blueprint, state: State) -> None:
     os.makedirs(f"{root}/{FOLDER}", exist_ok=True)
     _write(f"{root}/{MANIFEST}", blueprint.manifest, 0o644)
     # Last: a folder that has its state is a whole environment.
     _write(f"{root}/{STATE}", state.encode(), 0o644)
 
 
-def _write_skeleton(root: str, files: Iterable[WrittenFile]) -> None:
-    for file in files:
+def _write_skeleton(root: str, blueprint: Blueprint) -> None:
+    for path, target in blueprint.skeleton_links:
+        os.makedirs(os.path.dirname(f"{root}/{path}"), exist_ok=True)
+        os.symlink(target, f"{root}/{path}")
+    for file in blueprint.skeleton:
         os.makedirs(os.path.dirname(f"{root}/{file.path}"), exist_ok=True)
         _write(f"{root}/{file.path}", file.data, 0o755 if file.executable else 0o644)
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from envbuild.events import Reporter
 
     PlacingMode = Literal["reflink", "hardlink", "copy", "symlink"]
+    LinkWish = Literal["auto"] | PlacingMode
 
 _TIME = layout.TIMESTAMP * 10**9
 _MODES = {False: 0o100000 | layout.FILE_MODE, True: 0o100000 | layout.EXECUTABLE_MODE}
@@ -100,7 +101,9 @@ class Job:
     symlinks: tuple[tuple[str, str], ...] = ()
 
 
-def probe_mode(store: str, folder: str, wanted: str, *, required: bool) -> tuple[PlacingMode, str]:
+def probe_mode(
+    store: str, folder: str, wanted: LinkWish, *, required: bool
+) -> tuple[PlacingMode, str]:
     """Decide how files get from the store at `store` into `folder`, which exists.
 
     Args:
@@ -120,7 +123,7 @@ def probe_mode(store: str, folder: str, wanted: str, *, required: bool) -> tuple
     if wanted == "copy":
         return "copy", ""
     sample = f"{store}/{layout.FORMAT_FILE}"
-    trial = f"{folder}/.envbuild-probe-{os.getpid()}"
+    trial = f"{folder}/.envbuild-probe"
     reasons = {}
     for mode in ("reflink", "hardlink") if wanted == "auto" else (wanted,):
         try:

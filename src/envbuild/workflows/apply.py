@@ -6,7 +6,8 @@ import os
 
 from envbuild.environment.commit import (
     Blueprint,
-    Placing,
+    Placed,
+    Wish,
     build,
     change,
     lock_environment,
@@ -16,7 +17,6 @@ from envbuild.environment.commit import (
 from envbuild.environment.diff import Difference, compare
 from envbuild.environment.footprint import SKELETON, Footprint, owners
 from envbuild.environment.installed import Installed, read_installed, strays_in
-from envbuild.environment.link import probe_mode
 from envbuild.environment.present import Contents, Foreign, Nothing, Ours, contents, look
 from envbuild.environment.skeleton import skeleton_files, skeleton_links
 from envbuild.environment.state import changed_stamps
@@ -257,14 +257,10 @@ class _Run:
         if isinstance(self.present, Ours):
             before = self.present.state.footprints
             generation = self.present.state.generation + 1
-        placing, note = self._placing(os.path.dirname(self.prefix))
-        self._register(placing)
-        blueprint = self._blueprint(placing)
-        notes = build(self.prefix, blueprint, placing, generation=generation)
+        self._register()
+        placed = build(self.prefix, self._blueprint(), self._wish(), generation=generation)
         difference = compare(before, self.wanted)
-        return self._applied(
-            difference, before, created=True, mode=placing.mode, notes=(*note, *notes)
-        )
+        return self._applied(difference, before, created=True, placed=placed)
 
     def _change(
         self,
@@ -276,12 +272,11 @@ class _Run:
         generation = 1
         if isinstance(self.present, Ours):
             generation = self.present.state.generation + 1
-        placing, note = self._placing(self.prefix)
-        self._register(placing)
-        notes = change(
+        self._register()
+        placed = change(
             self.prefix,
-            self._blueprint(placing),
-            placing,
+            self._blueprint(),
+            self._wish(),
             difference=difference,
             outgoing=outgoing,
             generation=generation,
@@ -291,8 +286,7 @@ class _Run:
             difference,
             found.footprints,
             created=False,
-            mode=placing.mode,
-            notes=(*note, *notes),
+            placed=placed,
             staying=staying,
         )
 
@@ -309,31 +303,25 @@ class _Run:
             created=False, changes=(), link_mode=None, notes=(), footprints=found.footprints
         )
 
-    def _placing(self, folder: str) -> tuple[Placing, tuple[str, ...]]:
+    def _wish(self) -> Wish:
         options = self.workshop.options
-        mode, note = probe_mode(
-            self.workshop.store.path, folder, options.link_mode, required=options.require_link
-        )
-        placing = Placing(
+        return Wish(
             store=self.workshop.store.path,
-            mode=mode,
+            link_mode=options.link_mode,
             required=options.require_link,
             reporter=self.workshop.reporter,
         )
-        return placing, (note,) if note else ()
 
-    def _register(self, placing: Placing) -> None:
+    def _register(self) -> None:
         """Make the environment a root before it needs anything of the store."""
         registered = register(self.workshop.store, self.prefix, self.instantiation.manifest)
-        if not registered and placing.mode == "symlink":
+        if not registered and self.workshop.options.link_mode == "symlink":
             raise UnregisteredSymlinks(self.prefix)
 
-    def _blueprint(self, placing: Placing) -> Blueprint:
+    def _blueprint(self) -> Blueprint:
         by_name = {each.footprint.name: each for each in self.instantiation.distributions}
         target = self.interpreter.target
-        symlinks: Mapping[str, tuple[tuple[str, str], ...]] = {}
-        if placing.mode == "symlink":
-            symlinks = self._symlinks()
+        wants_symlinks = self.workshop.options.link_mode == "symlink"
         return Blueprint(
             environment=self.instantiation.environment,
             manifest=self.instantiation.manifest,
@@ -350,7 +338,7 @@ class _Run:
             skeleton_links=skeleton_links(target, self.interpreter.executable),
             load=lambda name: self._load(by_name[name]),
             tolerated=self.instantiation.tolerated,
-            symlinks=symlinks,
+            symlinks=self._symlinks() if wants_symlinks else {},
         )
 
     def _load(self, distribution: Distribution) -> tuple[Placement, tuple[WrittenFile, ...]]:
@@ -419,8 +407,7 @@ class _Run:
         before: tuple[Footprint, ...],
         *,
         created: bool,
-        mode: LinkMode | None = None,
-        notes: tuple[str, ...] = (),
+        placed: Placed | None = None,
         staying: tuple[Footprint, ...] = (),
     ) -> Applied:
         old = {each.name: each.version for each in before}
@@ -440,8 +427,8 @@ class _Run:
         return Applied(
             created=created,
             changes=tuple(sorted(changes, key=lambda change: change.name)),
-            link_mode=mode,
-            notes=notes,
+            link_mode=None if placed is None else placed.mode,
+            notes=() if placed is None else placed.notes,
             footprints=tuple(sorted((*self.wanted, *staying), key=_name)),
         )
 
