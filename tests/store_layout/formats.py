@@ -121,6 +121,19 @@ MANIFESTS: dict[str, object] = {
             replace(SMALL.distributions[0], name="demo-extras", requested=False, written=()),
         ),
     ),
+    "paths-left-out": replace(
+        SMALL,
+        distributions=(
+            *SMALL.distributions,
+            replace(
+                SMALL.distributions[0],
+                name="demo-fork",
+                requested=False,
+                written=(),
+                excluded=("bin/demo", "lib/python3.13/site-packages/demo/__init__.py"),
+            ),
+        ),
+    ),
 }
 
 TREES: dict[str, object] = {

@@ -41,7 +41,7 @@ _DOCUMENT = (
 )
 _INTERPRETER = ("abi_flags", "cache_tag", "implementation", "platform", "soabi", "version")
 _SCHEME = ("data", "headers", "platlib", "purelib", "scripts")
-_DISTRIBUTION = ("direct_url", "name", "requested", "tree", "version", "written")
+_DISTRIBUTION = ("direct_url", "excluded", "name", "requested", "tree", "version", "written")
 _WRITTEN = ("digest", "executable", "path")
 _LINK = ("path", "target")
 
@@ -79,6 +79,8 @@ class ManifestDistribution:
         requested: whether a root asks for it.
         direct_url: symbolic content of `direct_url.json`, `None` where there is none.
         written: sorted by path.
+        excluded: paths of its tree's files and launchers that another distribution has instead of
+            it, relative to the prefix, sorted.
     """
 
     name: str
@@ -87,11 +89,13 @@ class ManifestDistribution:
     requested: bool
     direct_url: str | None
     written: tuple[WrittenDigest, ...]
+    excluded: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Json]:
         """Return the form used in manifests."""
         return {
             "direct_url": self.direct_url,
+            "excluded": list(self.excluded),
             "name": self.name,
             "requested": self.requested,
             "tree": self.tree,
@@ -102,11 +106,6 @@ class ManifestDistribution:
     @property
     def digest(self) -> Digest:
         """Digest of everything that this distribution puts into an environment."""
-        return canonical.digest(self.as_json())
-
-    @property
-    def identity(self) -> Digest:
-        """Digest of everything that the distribution puts into an environment of one scheme."""
         return canonical.digest(self.as_json())
 
 
@@ -222,7 +221,18 @@ def _distribution(value: Json, place: str) -> ManifestDistribution:
         requested=_flag(row, "requested", place),
         direct_url=direct_url,
         written=_written(row["written"], f"{place}.written"),
+        excluded=_excluded(row["excluded"], f"{place}.excluded"),
     )
+
+
+def _excluded(value: Json, place: str) -> tuple[str, ...]:
+    paths = []
+    for path, where in _rows(value, place):
+        if not isinstance(path, str):
+            raise InvalidManifest(where, "it is not a string")
+        paths.append(path)
+    _check_order(paths, place)
+    return tuple(paths)
 
 
 def _written(value: Json, place: str) -> tuple[WrittenDigest, ...]:

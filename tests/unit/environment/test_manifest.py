@@ -44,6 +44,7 @@ DISTRIBUTIONS = st.lists(
         requested=st.booleans(),
         direct_url=st.none() | TEXTS,
         written=WRITTEN,
+        excluded=st.sets(TEXTS, max_size=3).map(lambda paths: tuple(sorted(paths))),
     ),
     max_size=3,
     unique_by=lambda each: each.name,
@@ -99,6 +100,7 @@ def test_the_form_is_fixed() -> None:
         "distributions": [
             {
                 "direct_url": None,
+                "excluded": [],
                 "name": "demo",
                 "requested": True,
                 "tree": "0" * 64,
@@ -166,6 +168,9 @@ def put(*steps: str | int, value: object) -> Callable[[Any], None]:
             put("distributions", 0, "written", 0, "path", value=1),
             "distributions[0].written[0].path",
         ),
+        (put("distributions", 0, "excluded", value="bin/x"), "distributions[0].excluded"),
+        (put("distributions", 0, "excluded", value=[1]), "distributions[0].excluded[0]"),
+        (put("distributions", 0, "excluded", value=["b", "a"]), "distributions[0].excluded[1]"),
         (lambda document: document["skeleton"].append(document["skeleton"][0]), "skeleton[1]"),
         (lambda document: document["links"].append(document["links"][0]), "links[1]"),
         (
@@ -194,4 +199,4 @@ def test_what_is_no_object_is_refused() -> None:
 
 def test_a_distribution_is_identified_by_all_that_it_brings() -> None:
     (demo,) = SAMPLE.distributions
-    assert demo.identity == canonical.digest(demo.as_json())
+    assert demo.digest == canonical.digest(demo.as_json())

@@ -151,7 +151,7 @@ def test_everything_that_is_in_an_environment_is_part_of_its_digest(
 def test_changed_code_changes_the_identity() -> None:
     package = selected("demo")
     digests = {
-        describe_distribution(LINUX_313, package, placed("demo", code=code), None).identity
+        describe_distribution(LINUX_313, package, placed("demo", code=code), None).digest
         for code in (b"1", b"2")
     }
     assert len(digests) == 2
