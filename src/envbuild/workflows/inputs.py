@@ -105,7 +105,7 @@ def read_inputs(options: RealiseOptions, *, cwd: str) -> Inputs:
     return Inputs(
         lockfile=lockfile,
         folder=folder,
-        kind="uv" if lockfile.endswith(".lock") else "pylock",
+        kind=_kind(lockfile),
         text=text,
         lock_digest=lock_digest,
         project=project,
@@ -157,6 +157,14 @@ def _find_lockfile(named: str | None, cwd: str) -> tuple[str, list[str]]:
         if parent == folder:
             raise NoLockfile(cwd, named=False)
         folder = parent
+
+
+def _kind(lockfile: str) -> LockKind:
+    if lockfile.endswith(".lock"):
+        return "uv"
+    from envbuild.lockfile.pylock import is_pylock_name
+
+    return "pylock" if is_pylock_name(os.path.basename(lockfile)) else "uv"
 
 
 def _prefix(named: str | None, folder: str, cwd: str) -> str:
