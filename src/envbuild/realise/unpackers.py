@@ -1,0 +1,300 @@
+"""Unpackers: places where archives are unpacked, several at once, each in a process of its own.
+
+Unpacking is system calls and short calls into C with little Python in between, so two threads spend
+their time handing the interpreter's lock to one another: `docs/decisions/unpackers.md` has the
+figures. The processes are forked before there are other threads, get each archive as a descriptor
+through a socket, and send back the encoded tree. What they write is blobs, which may be interrupted
+at any instant: so they are simply killed in the end.
+
+Where there is one place only, or forking is not safe, the calling thread does the work.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from envbuild.errors import EnvbuildError, RealiseError
+from envbuild.frozen import frozen
+from envbuild.realise.unpack import unpack_wheel
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import socket
+    from queue import SimpleQueue
+    from types import TracebackType
+    from typing import Any, NoReturn, Self
+
+    from envbuild.realise.unpack import Limits
+    from envbuild.store.publish import Blobs
+
+_LENGTH = 8
+_MOST_PLACES = 4
+"""A process has 20 MiB of its own, and the next bound is the file system's."""
+
+
+class UnpackerKilled(RealiseError):
+    """The process that unpacked an archive is gone; the system may have run out of memory."""
+
+    def __init__(self, archive: str) -> None:
+        super().__init__(f"the process that unpacked `{archive}` was killed")
+        self.archive = archive
+
+
+@frozen
+class Outcome:
+    """What came of an archive.
+
+    Attributes:
+        tree: canonical bytes of the tree of its files, whose blobs are in the store.
+        notes: what the user should know of it.
+        new_bytes: bytes of the blobs that were not in the store before.
+        files: number of its files.
+    """
+
+    tree: bytes
+    notes: tuple[str, ...]
+    new_bytes: int
+    files: int
+
+
+def places_for(archives: int) -> int:
+    """Return in how many places so many archives are best unpacked."""
+    if not hasattr(os, "sched_getaffinity"):
+        return min(archives, 2)
+    return min(archives, len(os.sched_getaffinity(0)), _MOST_PLACES)
+
+
+class Unpackers:
+    """So many places to unpack in. Use as a context manager; many threads may call `unpack`."""
+
+    __slots__ = ("_blobs", "_idle", "_processes")
+
+    def __init__(self, places: int, blobs: Blobs) -> None:
+        """Fork what is needed; to be called before other threads run.
+
+        Args:
+            places: how many archives may be unpacked at once.
+            blobs: where the files go; must stay open until the end.
+        """
+        from queue import SimpleQueue
+
+        forks = places > 1 and sys.platform == "linux"
+        self._blobs = blobs
+        self._idle: SimpleQueue[_Process | None] = SimpleQueue()
+        self._processes: list[_Process] = []
+        for _ in range(places):
+            process = None
+            if forks:
+                try:
+                    process = _Process(blobs, self._processes)
+                    self._processes.append(process)
+                except OSError:
+                    # No more processes or descriptors: then as if forking were not safe.
+                    forks = False
+            self._idle.put(process)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the processes, whatever they are doing; no thread may be in `unpack` any more."""
+        for process in self._processes:
+            process.end()
+        self._processes.clear()
+
+    def unpack(
+        self,
+        archive: int,
+        *,
+        filename: str,
+        distribution: str,
+        version: str,
+        verify_record: bool,
+        limits: Limits,
+    ) -> Outcome:
+        """Do what `unpack_wheel` does, once one of the places is free.
+
+        Args:
+            archive: descriptor of the archive that can be read at any offset.
+            filename: see `unpack_wheel`, as for all that follow.
+            distribution: see there.
+            version: see there.
+            verify_record: see there.
+            limits: see there.
+
+        Raises:
+            UnpackerKilled: somebody ended the process that was at it.
+            RealiseError, StoreUnusable: what `unpack_wheel` raises.
+        """
+        wanted = {
+            "filename": filename,
+            "distribution": distribution,
+            "version": version,
+            "verify_record": verify_record,
+            "limits": limits,
+        }
+        process = self._idle.get()
+        alive = process
+        try:
+            if process is None:
+                return _unpack(archive, wanted, self._blobs)
+            try:
+                kind, value, unsynced = process.ask(archive, wanted)
+            except OSError as error:
+                # Nobody can fork now that there are threads, so this place is the caller's.
+                alive = None
+                raise UnpackerKilled(filename) from error
+            if unsynced:
+                self._blobs.unsynced = True
+            return _outcome(kind, value)
+        finally:
+            self._idle.put(alive)
+
+
+class _Process:
+    """A forked process that unpacks one archive after the other."""
+
+    __slots__ = ("_child", "_socket")
+
+    def __init__(self, blobs: Blobs, others: list[_Process]) -> None:
+        import socket
+
+        self._socket, theirs = socket.socketpair()
+        try:
+            self._child = _fork()
+        except OSError:
+            self._socket.close()
+            theirs.close()
+            raise
+        if self._child == 0:
+            # As long as anybody else holds our end of a socket, it cannot tell that we are gone.
+            for process in (self, *others):
+                process.hang_up()
+            _serve(theirs, blobs)
+        theirs.close()
+
+    def ask(self, archive: int, wanted: dict[str, Any]) -> tuple[str, Any, bool]:
+        """Have an archive unpacked; return what `_serve` answers.
+
+        Raises:
+            OSError: the process is gone.
+        """
+        import pickle
+        import socket
+
+        message = pickle.dumps(wanted)
+        socket.send_fds(self._socket, [len(message).to_bytes(_LENGTH, "big")], [archive])
+        self._socket.sendall(message)
+        size = int.from_bytes(_receive(self._socket, _LENGTH), "big")
+        answer: tuple[str, Any, bool] = pickle.loads(_receive(self._socket, size))  # noqa: S301
+        return answer
+
+    def hang_up(self) -> None:
+        """Close this end of the socket."""
+        self._socket.close()
+
+    def end(self) -> None:
+        """End the process and wait until it has ended."""
+        import signal
+
+        self.hang_up()
+        os.kill(self._child, signal.SIGKILL)
+        os.waitpid(self._child, 0)
+
+
+def _fork() -> int:
+    import importlib
+    import warnings
+
+    # What is imported here need not be imported there, where another thread's import, cut off by
+    # the fork, would be waited for in vain.
+    for name in ("csv", "gc", "io", "isal.isal_zlib", "pickle", "signal", "traceback"):
+        try:
+            importlib.import_module(name)
+        except ImportError:
+            assert name.startswith("isal")
+    with warnings.catch_warnings():
+        # Python warns where other threads run, such as one that draws the progress.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _serve(connection: socket.socket, blobs: Blobs) -> NoReturn:
+    """Answer what `ask` asks until the other end is closed: kind, value, whether blobs are new."""
+    import gc
+    import pickle
+    import signal
+    import socket
+    import traceback
+
+    try:
+        # The parent says when to stop; an interrupt from the terminal reaches everybody.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        # What is here already stays shared with the parent while no collection touches it.
+        gc.freeze()
+        while True:
+            head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH, 1)
+            head += _receive(connection, _LENGTH - len(head))
+            wanted = pickle.loads(_receive(connection, int.from_bytes(head, "big")))  # noqa: S301
+            blobs.unsynced = False
+            kind: str
+            value: object
+            try:
+                kind, value = "outcome", _unpack(descriptors[0], wanted, blobs)
+            except EnvbuildError as error:
+                # Errors are made from other arguments than those that they carry.
+                kind, value = "error", (type(error), error.args, error.__dict__)
+            except BaseException:  # noqa: BLE001 - whatever it is, the parent must hear of it
+                kind, value = "crash", traceback.format_exc()
+            os.close(descriptors[0])
+            message = pickle.dumps((kind, value, blobs.unsynced))
+            connection.sendall(len(message).to_bytes(_LENGTH, "big") + message)
+    except OSError:
+        pass
+    finally:
+        os._exit(0)
+
+
+def _receive(connection: socket.socket, size: int) -> bytearray:
+    data = bytearray(size)
+    view = memoryview(data)
+    while view:
+        count = connection.recv_into(view)
+        if count == 0:
+            raise ConnectionError
+        view = view[count:]
+    return data
+
+
+def _unpack(archive: int, wanted: dict[str, Any], blobs: Blobs) -> Outcome:
+    unpacked = unpack_wheel(archive, blobs=blobs, **wanted)
+    return Outcome(
+        tree=unpacked.tree.encode(),
+        notes=unpacked.notes,
+        new_bytes=unpacked.new_bytes,
+        files=unpacked.files,
+    )
+
+
+def _outcome(kind: str, value: Any) -> Outcome:
+    match kind:
+        case "outcome":
+            outcome: Outcome = value
+            return outcome
+        case "error":
+            family, arguments, fields = value
+            error: EnvbuildError = family.__new__(family, *arguments)
+            error.__dict__.update(fields)
+            raise error
+        case _:
+            raise RuntimeError(value)
