@@ -8,7 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 REPOSITORY = Path(__file__).parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _vectors_are_right(pytestconfig: pytest.Config) -> None:
+    if pytestconfig.getoption("--accept-vectors"):
+        pytest.skip("vectors are being written")
 
 
 def run(layout: Path, *options: str) -> subprocess.CompletedProcess[str]:
