@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,74 +15,11 @@ from envbuild.environment.collisions import FileCollision
 from envbuild.environment.installed import NotRemovable
 from envbuild.environment.present import NotAnEnvironment
 from envbuild.errors import EnvbuildError
-from envbuild.events import SILENT
-from envbuild.frozen import replace
 from envbuild.realise.execute import HashChanged, MissingOffline
 from envbuild.realise.fetch import HashMismatch
 from envbuild.store import layout
 from envbuild.store.local import Store
-from envbuild.workflows.options import RealiseOptions, RealiseResult
-from envbuild.workflows.realise import realise
-from support.wheel_locks import lock_of
-from support.wheels import build_wheel
-
-
-@dataclass
-class Bench:
-    """A project over a folder of wheels."""
-
-    folder: Path
-    options: RealiseOptions
-
-    def wheel(self, name: str, version: str, **keywords: object) -> str:
-        return build_wheel(self.folder / "wheels", name, version, **keywords)  # type: ignore[arg-type]
-
-    def lock(self, *wheels: str, hashes: bool = True) -> None:
-        text = lock_of(wheels, folder=self.folder, hashes=hashes)
-        (self.folder / "uv.lock").write_text(text)
-
-    def realise(self, **options: object) -> RealiseResult:
-        return realise(
-            replace(self.options, **options),
-            environ=dict(os.environ),
-            cwd=str(self.folder),
-            reporter=SILENT,
-        )
-
-    @property
-    def venv(self) -> Path:
-        return self.folder / ".venv"
-
-    @property
-    def site(self) -> Path:
-        (found,) = self.venv.glob("lib/python*/site-packages")
-        return found
-
-    def python(self, code: str) -> str:
-        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
-        run = subprocess.run(
-            [self.venv / "bin/python", "-c", code],
-            check=True,
-            capture_output=True,
-            text=True,
-            env=environment,
-        )
-        return run.stdout.strip()
-
-    def actions(self, result: RealiseResult) -> list[tuple[str, str]]:
-        return [(change.name, change.action) for change in result.changes]
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Bench:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    return Bench(
-        folder=folder,
-        options=RealiseOptions(
-            store=str(tmp_path / "store"), cache=str(tmp_path / "cache"), python=sys.executable
-        ),
-    )
+from workflows.bench import Bench, uv, uv_install
 
 
 def snapshot(root: Path) -> dict[str, object]:
@@ -190,7 +126,8 @@ def test_unequal_files_of_two_packages_are_an_error_that_names_both(bench: Bench
     with pytest.raises(FileCollision) as caught:
         bench.realise()
     assert (caught.value.one, caught.value.other) == ("one", "two")
-    assert caught.value.path.endswith("tests/__init__.py")
+    (path,) = caught.value.paths
+    assert path.endswith("tests/__init__.py")
     assert not bench.venv.exists()
 
 
@@ -489,24 +426,3 @@ def test_errors_leave_the_environment_as_it_was(bench: Bench) -> None:
     with pytest.raises(EnvbuildError):
         bench.realise()
     assert snapshot(bench.venv) == before
-
-
-def uv(*words: str) -> str:
-    from uv import find_uv_bin
-
-    run = subprocess.run(
-        [find_uv_bin(), *words],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=offline_environment(),
-    )
-    return run.stdout
-
-
-def uv_install(bench: Bench, *wheels: str) -> None:
-    uv("pip", "install", "--offline", "--python", str(bench.venv), "--no-deps", *wheels)
-
-
-def offline_environment() -> dict[str, str]:
-    return {**os.environ, "UV_PYTHON_DOWNLOADS": "never"}

@@ -14,9 +14,11 @@ from envbuild.selection.model import SkippedPackage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from envbuild.digest import Digest
 
-INSTANTIATION = 1
+INSTANTIATION = 2
 """Raised by hand when the meaning of what is kept changes."""
 
 
@@ -32,6 +34,7 @@ class Distribution:
         local_archive: path of the archive relative to the lock's folder, where it is a local file
             that the lock names directly.
         archive: file name of the wheel, for people.
+        excluded: paths that are left to other distributions, sorted.
     """
 
     footprint: Footprint
@@ -40,6 +43,7 @@ class Distribution:
     direct_url: bytes | None
     local_archive: str | None
     archive: str
+    excluded: tuple[str, ...]
 
 
 @frozen
@@ -78,6 +82,7 @@ class Instantiation:
                         each.direct_url,
                         each.local_archive,
                         each.archive,
+                        each.excluded,
                     )
                     for each in self.distributions
                 ],
@@ -99,17 +104,7 @@ class Instantiation:
             environment=environment,
             manifest=manifest,
             skeleton=Footprint.from_tuple(skeleton),
-            distributions=tuple(
-                Distribution(
-                    footprint=Footprint.from_tuple(footprint),
-                    tree=tree,
-                    requested=requested,
-                    direct_url=direct_url,
-                    local_archive=local_archive,
-                    archive=archive,
-                )
-                for footprint, tree, requested, direct_url, local_archive, archive in distributions
-            ),
+            distributions=tuple(map(_distribution, distributions)),
             tolerated=frozenset(tolerated),
             skipped=tuple(
                 SkippedPackage(name=name, version=version, source=source, source_location=location)
@@ -117,3 +112,16 @@ class Instantiation:
             ),
             notes=tuple(notes),
         )
+
+
+def _distribution(values: Any) -> Distribution:
+    footprint, tree, requested, direct_url, local_archive, archive, excluded = values
+    return Distribution(
+        footprint=Footprint.from_tuple(footprint),
+        tree=tree,
+        requested=requested,
+        direct_url=direct_url,
+        local_archive=local_archive,
+        archive=archive,
+        excluded=excluded,
+    )

@@ -87,6 +87,8 @@ class Placement:
             or file right below `site-packages`, a script, a folder of headers, and below the prefix
             the first name that the scheme has no use for. Units of any two wheels are equal or
             disjoint, never one below the other.
+        excluded: sorted; paths that the wheel has something for, and that are left to another
+            distribution: nothing else here speaks of them.
     """
 
     tree: Digest
@@ -96,6 +98,7 @@ class Placement:
     launchers: tuple[tuple[str, bytes], ...]
     record: tuple[bytes, ...]
     units: tuple[str, ...]
+    excluded: tuple[str, ...] = ()
 
     def as_tuple(self) -> tuple[Any, ...]:
         """Return plain tuples of strings, numbers and bytes, for `marshal`."""
@@ -107,12 +110,13 @@ class Placement:
             self.launchers,
             self.record,
             self.units,
+            self.excluded,
         )
 
     @staticmethod
     def from_tuple(values: Any) -> Placement:
         """Return the placement that `as_tuple` took apart."""
-        tree, info, folders, links, launchers, record, units = values
+        tree, info, folders, links, launchers, record, units, excluded = values
         return Placement(
             tree=tree,
             info=info,
@@ -121,6 +125,7 @@ class Placement:
             launchers=launchers,
             record=record,
             units=units,
+            excluded=excluded,
         )
 
 
@@ -132,6 +137,7 @@ def place(
     scheme: Scheme,
     python: str,
     read: Callable[[Digest], bytes],
+    excluded: tuple[str, ...] = (),
 ) -> Placement:
     """Decide where the files of an unpacked wheel go.
 
@@ -142,6 +148,7 @@ def place(
         scheme: of the environment.
         python: the language version, such as `3.12`.
         read: gives the content of a blob, under whichever of its two names the store has it.
+        excluded: sorted; which of these places are another distribution's.
 
     Raises:
         UnusableWheel: the tree is no wheel, or one of a format that is not known here.
@@ -160,6 +167,8 @@ def place(
     shared = scheme_folders(scheme)
     problems += _trespasses(claims, info, shared, scheme, distribution)
     raise_all(problems)
+    for path in excluded:
+        del claims[path]
 
     groups: dict[str, list[tuple[str, str, int]]] = {}
     launchers = []
@@ -187,6 +196,7 @@ def place(
         launchers=tuple(launchers),
         record=_cut(rows, written_rows(info, (path for path, _ in launchers))),
         units=tuple(sorted({unit_for(path, shared) for path in claims})),
+        excluded=excluded,
     )
 
 

@@ -70,6 +70,7 @@ def describe_distribution(
         requested=package.requested,
         direct_url=None if direct_url is None else direct_url.decode("utf-8"),
         written=_digests(written),
+        excluded=placement.excluded,
     )
 
 

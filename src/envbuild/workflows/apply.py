@@ -24,7 +24,7 @@ from envbuild.environment.written import concrete, uv_cache, written_files
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen, replace
 from envbuild.store.roots import is_registered, register
-from envbuild.workflows.instantiate import load_placement
+from envbuild.workflows.composition import load_placement
 from envbuild.workflows.options import Change
 
 TYPE_CHECKING = False
@@ -348,6 +348,7 @@ class _Run:
             distribution.tree,
             distribution=distribution.footprint.name,
             target=target,
+            excluded=distribution.excluded,
         )
         url, cache = distribution.direct_url, None
         if url is not None:

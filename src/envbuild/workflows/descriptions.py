@@ -10,6 +10,7 @@ from __future__ import annotations
 import marshal
 
 from envbuild.digest import Digest, digest_of
+from envbuild.environment.collisions import LeftOut, Overlaps
 from envbuild.environment.footprint import Footprint
 from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
 from envbuild.frozen import frozen
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from envbuild.environment.collisions import CollisionPolicy
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.local import Store
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @frozen
@@ -40,13 +42,14 @@ class Described:
         return (
             (record.name, record.version, record.tree, record.requested, record.direct_url),
             written,
+            record.excluded,
             self.footprint.as_tuple(),
         )
 
     @staticmethod
     def from_tuple(values: Any) -> Described:
         """Return what `as_tuple` took apart."""
-        (name, version, tree, requested, direct_url), written, footprint = values
+        (name, version, tree, requested, direct_url), written, excluded, footprint = values
         return Described(
             record=ManifestDistribution(
                 name=name,
@@ -58,6 +61,7 @@ class Described:
                     WrittenDigest(path=path, digest=digest, executable=executable)
                     for path, digest, executable in written
                 ),
+                excluded=excluded,
             ),
             footprint=Footprint.from_tuple(footprint),
         )
@@ -85,9 +89,11 @@ class Descriptions:
         tree: Digest = kept[0][2]
         return tree if self._store.has_tree(tree) else None
 
-    def described(self, package: SelectedPackage, tree: Digest) -> Described | None:
-        """Return what a package came to with that tree."""
-        key = _key(package)
+    def described(
+        self, package: SelectedPackage, tree: Digest, excluded: tuple[str, ...] = ()
+    ) -> Described | None:
+        """Return what a package came to with that tree, and without the paths `excluded`."""
+        key = _key(package, excluded)
         kept = self._before.get(key)
         if kept is None or kept[0][2] != tree:
             return None
@@ -96,19 +102,29 @@ class Descriptions:
 
     def keep(self, package: SelectedPackage, described: Described) -> None:
         """Remember what a package came to."""
-        self._after[_key(package)] = described.as_tuple()
+        self._after[_key(package, described.record.excluded)] = described.as_tuple()
 
-    def tolerated(self, shared: str) -> frozenset[str] | None:
-        """Return the paths that distributions share without harm, for what they share."""
+    def overlaps(self, shared: str) -> Overlaps | None:
+        """Return what distributions have in common, by `shared_key`."""
         kept = self._before.get(shared)
         if kept is None:
             return None
         self._after[shared] = kept
-        return frozenset(kept)
+        tolerated, left_out = kept
+        return Overlaps(
+            tolerated=frozenset(tolerated),
+            left_out=tuple(
+                LeftOut(name=name, path=path, provider=provider)
+                for name, path, provider in left_out
+            ),
+        )
 
-    def keep_tolerated(self, shared: str, paths: frozenset[str]) -> None:
-        """Remember the paths that distributions share without harm."""
-        self._after[shared] = tuple(sorted(paths))
+    def keep_overlaps(self, shared: str, overlaps: Overlaps) -> None:
+        """Remember what distributions have in common."""
+        self._after[shared] = (
+            tuple(sorted(overlaps.tolerated)),
+            tuple((each.name, each.path, each.provider) for each in overlaps.left_out),
+        )
 
     def save(self) -> None:
         """Keep what was used or added since this was made, and nothing else."""
@@ -116,9 +132,9 @@ class Descriptions:
             write_cache(self._store, self._name, marshal.dumps((_FORMAT, self._after)))
 
 
-def _key(package: SelectedPackage) -> str:
+def _key(package: SelectedPackage, excluded: tuple[str, ...] = ()) -> str:
     wheel = package.wheel
-    return repr(
+    key = repr(
         (
             package.name,
             package.version,
@@ -130,10 +146,13 @@ def _key(package: SelectedPackage) -> str:
             wheel.hash or wheel.location,
         )
     )
+    return f"{key} without {digest_of(repr(excluded).encode())}" if excluded else key
 
 
-def shared_key(units: Mapping[str, list[str]], trees: Mapping[str, Digest]) -> str:
-    """Return what the harmless overlaps of distributions that share units follow from."""
+def shared_key(
+    units: Mapping[str, list[str]], trees: Mapping[str, Digest], policy: CollisionPolicy
+) -> str:
+    """Return what the overlaps of distributions that share units follow from."""
     names = sorted({name for sharing in units.values() for name in sharing})
-    facts = (sorted(units.items()), [(name, trees[name]) for name in names])
+    facts = (policy, sorted(units.items()), [(name, trees[name]) for name in names])
     return f"shared {digest_of(repr(facts).encode())}"

@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import marshal
-import os
-
 from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
-from envbuild.environment.collisions import tolerated_paths
-from envbuild.environment.footprint import SKELETON, Footprint, owners
-from envbuild.environment.instantiation import INSTANTIATION, Distribution, Instantiation
+from envbuild.environment.instantiation import INSTANTIATION, Instantiation
 from envbuild.environment.manifest import WRITER
-from envbuild.environment.plan import build_manifest, describe_distribution
-from envbuild.environment.written import PROJECT, direct_url, local_archive
-from envbuild.errors import VenvError, raise_all
 from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
-from envbuild.store.local import StoreUnusable
-from envbuild.workflows.descriptions import Described, Descriptions, shared_key
+from envbuild.workflows.composition import PLACEMENT, Composition
+from envbuild.workflows.descriptions import Descriptions
 from envbuild.workflows.options import Pinned
 
 TYPE_CHECKING = False
@@ -28,20 +20,16 @@ if TYPE_CHECKING:
 
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
-    from envbuild.environment.placement import Placement
     from envbuild.events import Reporter
     from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Realised
     from envbuild.realise.fetch import Fetcher
-    from envbuild.selection.model import Request, SelectedPackage, Selection
+    from envbuild.selection.model import Request, Selection
     from envbuild.store.local import Store
     from envbuild.store.running import Running
     from envbuild.target.model import Target
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import RealiseOptions
-
-PLACEMENT = 1
-"""Raised by hand when the meaning of a kept placement changes."""
 
 
 @frozen
@@ -86,7 +74,14 @@ def instantiate(
     facts = (PLACEMENT, WRITER, workshop.options.verify_record, target_digest, inputs.lockfile)
     known = Descriptions(store, digest_of(repr(facts).encode()))
     trees, realised, notes = _realise(selection, known, inputs, workshop)
-    instantiation = _describe(selection, trees, known, target, store, notes)
+    composition = Composition(
+        trees=trees,
+        known=known,
+        target=target,
+        store=store,
+        collisions=workshop.options.collisions,
+    )
+    instantiation = composition.instantiation(selection, notes)
     write_cache(store, f"instantiations/{key}", instantiation.dumps())
     known.save()
     return Instantiated(
@@ -124,38 +119,6 @@ def select(
     return selection
 
 
-def load_placement(store: Store, tree: Digest, *, distribution: str, target: Target) -> Placement:
-    """Return where the files of a tree go, from the cache or computed anew.
-
-    Raises:
-        VenvError: the tree does not fit into an environment.
-        StoreUnusable: the tree is not there.
-    """
-    from envbuild.environment.placement import Placement, place
-
-    python = target.markers["python_version"]
-    scheme = target.scheme
-    facts = (PLACEMENT, distribution, python, *scheme.as_json().values())
-    name = f"placements/{tree[:2]}/{tree[2:]}-{digest_of(repr(facts).encode())[:16]}"
-    data = read_cache(store, name)
-    if data is not None:
-        return Placement.from_tuple(marshal.loads(data))  # noqa: S302 - the cache vouches for it
-    record = store.read_tree(tree)
-    if record is None:
-        missing = FileNotFoundError(2, os.strerror(2), layout.record(layout.TREES, tree))
-        raise StoreUnusable(store.path, "read an entry of", missing)
-    placement = place(
-        record,
-        digest=tree,
-        distribution=distribution,
-        scheme=scheme,
-        python=python,
-        read=store.read_blob,
-    )
-    write_cache(store, name, marshal.dumps(placement.as_tuple()))
-    return placement
-
-
 def _key(
     inputs: Inputs, request: Request, target_digest: Digest, options: RealiseOptions
 ) -> Digest:
@@ -167,6 +130,7 @@ def _key(
         inputs.lock_digest,
         target_digest,
         options.verify_record,
+        options.collisions,
         request,
     )
     return digest_of(repr(facts).encode())
@@ -277,118 +241,6 @@ def _fetcher(inputs: Inputs, mirrors: Mirrors, workshop: Workshop) -> Fetcher:
         mirrors=mirrors,
         reporter=workshop.reporter,
     )
-
-
-def _describe(
-    selection: Selection,
-    trees: Mapping[str, Digest],
-    known: Descriptions,
-    target: Target,
-    store: Store,
-    notes: tuple[str, ...],
-) -> Instantiation:
-    """Decide where everything goes, check that nothing collides, and write the manifest."""
-    placements = _Placements(store, trees, target)
-    urls: dict[str, bytes | None] = {}
-    found: dict[str, Described] = {}
-    faults: list[VenvError] = []
-    for package in selection.packages:
-        name = package.name
-        urls[name] = direct_url(package, lock_folder=PROJECT)
-        described = known.described(package, trees[name])
-        if described is None:
-            try:
-                described = _described(package, placements[name], urls[name], target)
-            except VenvError as error:
-                faults.append(error)
-                continue
-            known.keep(package, described)
-        found[name] = described
-    raise_all(faults)
-    footprints = tuple(each.footprint for each in found.values())
-    manifest = build_manifest(target, (each.record for each in found.values()))
-    data = manifest.encode()
-    return Instantiation(
-        environment=digest_of(data),
-        manifest=data,
-        skeleton=Footprint(
-            name=SKELETON,
-            version="",
-            identity=manifest.skeleton_digest,
-            info="",
-            units=manifest.skeleton_paths,
-            files=len(manifest.skeleton),
-            folders=0,
-        ),
-        distributions=tuple(
-            Distribution(
-                footprint=found[package.name].footprint,
-                tree=trees[package.name],
-                requested=package.requested,
-                direct_url=urls[package.name],
-                local_archive=local_archive(package),
-                archive=package.wheel.filename,
-            )
-            for package in selection.packages
-        ),
-        tolerated=_tolerated(footprints, trees, placements, known),
-        skipped=selection.skipped,
-        notes=notes,
-    )
-
-
-class _Placements(dict[str, "Placement"]):
-    """Placements by the name of the distribution, loaded when they are asked for."""
-
-    def __init__(self, store: Store, trees: Mapping[str, Digest], target: Target) -> None:
-        super().__init__()
-        self._store = store
-        self._trees = trees
-        self._target = target
-
-    def __missing__(self, name: str) -> Placement:
-        placement = load_placement(
-            self._store, self._trees[name], distribution=name, target=self._target
-        )
-        self[name] = placement
-        return placement
-
-
-def _described(
-    package: SelectedPackage, placement: Placement, url: bytes | None, target: Target
-) -> Described:
-    record = describe_distribution(target, package, placement, url)
-    footprint = Footprint(
-        name=package.name,
-        version=package.version,
-        identity=record.digest,
-        info=placement.info,
-        units=tuple(sorted({*placement.units, placement.info})),
-        files=sum(len(files) for _, files in placement.links),
-        folders=len(placement.folders),
-    )
-    return Described(record=record, footprint=footprint)
-
-
-def _tolerated(
-    footprints: tuple[Footprint, ...],
-    trees: Mapping[str, Digest],
-    placements: _Placements,
-    known: Descriptions,
-) -> frozenset[str]:
-    """Return the paths that several distributions have with equal content.
-
-    Raises:
-        FileCollision: or with unequal content.
-    """
-    shared = {unit: names for unit, names in owners(footprints).items() if len(names) > 1}
-    key = shared_key(shared, trees)
-    paths = known.tolerated(key)
-    if paths is None:
-        names = {name for sharing in shared.values() for name in sharing}
-        paths = tolerated_paths(shared, {name: placements[name] for name in names})
-        known.keep_tolerated(key, paths)
-    return paths
 
 
 def _pinned(realised: Mapping[str, Realised], selection: Selection) -> tuple[Pinned, ...]:

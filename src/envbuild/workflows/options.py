@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from envbuild.digest import Digest
+    from envbuild.environment.collisions import CollisionPolicy
     from envbuild.selection.model import SkippedPackage
     from envbuild.workflows.watched import Watched
 
@@ -28,6 +29,7 @@ class RealiseOptions:
         store: the store's folder.
         cache: folder for what is remembered about this machine (interpreters, invocations).
         link_mode: how files get from the store into the environment.
+        collisions: what becomes of paths for which distributions have different files.
         require_link: fail where `link_mode` cannot be had, instead of falling back.
         clear: replace whatever environment is there.
         inexact: leave packages that the lock does not ask for.
@@ -50,6 +52,7 @@ class RealiseOptions:
     cache: str
     request: Request = field(default_factory=Request)
     link_mode: LinkMode = "auto"
+    collisions: CollisionPolicy = "error"
     require_link: bool = False
     clear: bool = False
     inexact: bool = False

@@ -109,6 +109,7 @@ def _variable(name: str) -> str:
 
 
 LINK_MODES = ("auto", "reflink", "hardlink", "copy", "symlink")
+COLLISIONS = ("error", "first", "last")
 KEYRING_PROVIDERS = ("auto", "disabled", "subprocess")
 
 SETTINGS = {
@@ -125,6 +126,7 @@ SETTINGS = {
             choices=LINK_MODES,
             aliases=(("clone", "reflink"),),
         ),
+        _anywhere("collisions", "choice", choices=COLLISIONS),
         _anywhere("require-link", "flag"),
         _anywhere("inexact", "flag"),
         _anywhere("offline", "flag", "UV_OFFLINE"),

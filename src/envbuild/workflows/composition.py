@@ -1,0 +1,209 @@
+"""From the trees of packages to an instantiation: where everything goes, and what that comes to."""
+
+from __future__ import annotations
+
+import marshal
+import os
+
+from envbuild.digest import digest_of
+from envbuild.environment.collisions import find_overlaps
+from envbuild.environment.footprint import SKELETON, Footprint, owners
+from envbuild.environment.instantiation import Distribution, Instantiation
+from envbuild.environment.plan import build_manifest, describe_distribution
+from envbuild.environment.written import PROJECT, direct_url, local_archive
+from envbuild.errors import VenvError, raise_all
+from envbuild.store import layout
+from envbuild.store.cache import read_cache, write_cache
+from envbuild.store.local import StoreUnusable
+from envbuild.workflows.descriptions import Described, shared_key
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from envbuild.digest import Digest
+    from envbuild.environment.collisions import CollisionPolicy, Overlaps
+    from envbuild.environment.placement import Placement
+    from envbuild.selection.model import SelectedPackage, Selection
+    from envbuild.store.local import Store
+    from envbuild.target.model import Target
+    from envbuild.workflows.descriptions import Descriptions
+
+PLACEMENT = 2
+"""Raised by hand when the meaning of a kept placement changes."""
+
+
+class Composition:
+    """The packages of one environment, put together.
+
+    Args:
+        trees: of every package, by name; they are in the store.
+        known: what is remembered of earlier compositions.
+        target: what the environment is for.
+        store: holds the trees.
+        collisions: what becomes of paths for which packages have different files.
+    """
+
+    def __init__(
+        self,
+        *,
+        trees: Mapping[str, Digest],
+        known: Descriptions,
+        target: Target,
+        store: Store,
+        collisions: CollisionPolicy,
+    ) -> None:
+        self._trees = trees
+        self._known = known
+        self._target = target
+        self._store = store
+        self._collisions = collisions
+        self._placements: dict[str, Placement] = {}
+
+    def instantiation(self, selection: Selection, notes: tuple[str, ...]) -> Instantiation:
+        """Decide where everything goes, who has what several claim, and write the manifest.
+
+        Raises:
+            VenvError: wheels collide, or one does not fit into an environment.
+        """
+        described = self._described(selection)
+        overlaps = self._overlaps(tuple(each.footprint for each in described.values()))
+        excluded = overlaps.excluded()
+        for package in selection.packages:
+            if package.name in excluded:
+                described[package.name] = self._without(package, excluded[package.name])
+        manifest = build_manifest(self._target, (each.record for each in described.values()))
+        data = manifest.encode()
+        return Instantiation(
+            environment=digest_of(data),
+            manifest=data,
+            skeleton=Footprint(
+                name=SKELETON,
+                version="",
+                identity=manifest.skeleton_digest,
+                info="",
+                units=manifest.skeleton_paths,
+                files=len(manifest.skeleton),
+                folders=0,
+            ),
+            distributions=tuple(
+                Distribution(
+                    footprint=described[package.name].footprint,
+                    tree=self._trees[package.name],
+                    requested=package.requested,
+                    direct_url=direct_url(package, lock_folder=PROJECT),
+                    local_archive=local_archive(package),
+                    archive=package.wheel.filename,
+                    excluded=excluded.get(package.name, ()),
+                )
+                for package in selection.packages
+            ),
+            tolerated=overlaps.tolerated,
+            skipped=selection.skipped,
+            notes=(*notes, *overlaps.notes()),
+        )
+
+    def _described(self, selection: Selection) -> dict[str, Described]:
+        """Return what every package comes to by itself."""
+        found: dict[str, Described] = {}
+        faults: list[VenvError] = []
+        for package in selection.packages:
+            described = self._known.described(package, self._trees[package.name])
+            if described is None:
+                try:
+                    described = self._describe(package, self._placement(package.name))
+                except VenvError as error:
+                    faults.append(error)
+                    continue
+            found[package.name] = described
+        raise_all(faults)
+        return found
+
+    def _overlaps(self, footprints: tuple[Footprint, ...]) -> Overlaps:
+        """Return what packages have in common; only those that share units need a closer look."""
+        shared = {unit: names for unit, names in owners(footprints).items() if len(names) > 1}
+        key = shared_key(shared, self._trees, self._collisions)
+        overlaps = self._known.overlaps(key)
+        if overlaps is None:
+            names = {name for sharing in shared.values() for name in sharing}
+            placements = {name: self._placement(name) for name in names}
+            overlaps = find_overlaps(shared, placements, self._collisions)
+            self._known.keep_overlaps(key, overlaps)
+        return overlaps
+
+    def _without(self, package: SelectedPackage, excluded: tuple[str, ...]) -> Described:
+        """Return what a package comes to when others provide some of its paths."""
+        tree = self._trees[package.name]
+        described = self._known.described(package, tree, excluded)
+        if described is not None:
+            return described
+        placement = load_placement(
+            self._store, tree, distribution=package.name, target=self._target, excluded=excluded
+        )
+        return self._describe(package, placement)
+
+    def _describe(self, package: SelectedPackage, placement: Placement) -> Described:
+        record = describe_distribution(
+            self._target, package, placement, direct_url(package, lock_folder=PROJECT)
+        )
+        described = Described(
+            record=record,
+            footprint=Footprint(
+                name=package.name,
+                version=package.version,
+                identity=record.digest,
+                info=placement.info,
+                units=tuple(sorted({*placement.units, placement.info})),
+                files=sum(len(files) for _, files in placement.links),
+                folders=len(placement.folders),
+            ),
+        )
+        self._known.keep(package, described)
+        return described
+
+    def _placement(self, name: str) -> Placement:
+        if name not in self._placements:
+            self._placements[name] = load_placement(
+                self._store, self._trees[name], distribution=name, target=self._target
+            )
+        return self._placements[name]
+
+
+def load_placement(
+    store: Store,
+    tree: Digest,
+    *,
+    distribution: str,
+    target: Target,
+    excluded: tuple[str, ...] = (),
+) -> Placement:
+    """Return where the files of a tree go but for those `excluded`, from the cache or computed anew.
+
+    Raises:
+        VenvError: the tree does not fit into an environment.
+        StoreUnusable: the tree is not there.
+    """
+    from envbuild.environment.placement import Placement, place
+
+    python = target.markers["python_version"]
+    scheme = target.scheme
+    facts = (PLACEMENT, distribution, python, *scheme.as_json().values(), excluded)
+    name = f"placements/{tree[:2]}/{tree[2:]}-{digest_of(repr(facts).encode())[:16]}"
+    data = read_cache(store, name)
+    if data is not None:
+        return Placement.from_tuple(marshal.loads(data))  # noqa: S302 - the cache vouches for it
+    record = store.read_tree(tree)
+    if record is None:
+        missing = FileNotFoundError(2, os.strerror(2), layout.record(layout.TREES, tree))
+        raise StoreUnusable(store.path, "read an entry of", missing)
+    placement = place(
+        record,
+        digest=tree,
+        distribution=distribution,
+        scheme=scheme,
+        python=python,
+        read=store.read_blob,
+        excluded=excluded,
+    )
+    write_cache(store, name, marshal.dumps(placement.as_tuple()))
+    return placement
