@@ -26,7 +26,13 @@ class Unpacked:
     tree: Tree
     blobs: Mapping[Digest, bytes]
 
-    def place(self, distribution: str, scheme: Scheme, python: str = "3.13") -> Placement:
+    def place(
+        self,
+        distribution: str,
+        scheme: Scheme,
+        python: str = "3.13",
+        excluded: tuple[str, ...] = (),
+    ) -> Placement:
         return place(
             self.tree,
             digest=self.tree.digest,
@@ -34,6 +40,7 @@ class Unpacked:
             scheme=scheme,
             python=python,
             read=self.blobs.__getitem__,
+            excluded=excluded,
         )
 
 

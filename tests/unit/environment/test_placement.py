@@ -6,6 +6,7 @@ import csv
 import dataclasses
 import marshal
 import os
+import posixpath
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from envbuild.environment.placement import (
     PlaceTaken,
     UnusableWheel,
 )
-from envbuild.environment.scheme import scheme_folders
+from envbuild.environment.scheme import scheme_folders, unit_for
 from envbuild.environment.written import written_files
 from envbuild.errors import Problems
 from envbuild.frozen import replace
@@ -189,6 +190,37 @@ def test_every_wheel_is_installed_as_installer_does_it(
         metadata["direct_url.json"] = direct_url
         metadata["uv_cache.json"] = b"{}"
     assert_installed_as_by_installer(path, "demo-wheel", folder / prefix, metadata)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(wheels(), st.data())
+def test_what_is_left_to_others_is_missing_and_nothing_else_changes(
+    tmp_path_factory: pytest.TempPathFactory, described: dict[str, Any], data: st.DataObject
+) -> None:
+    folder = tmp_path_factory.mktemp("case")
+    wheel = unpacked_wheel(build_wheel(folder, "demo", "1.0", **described))
+
+    def parts(excluded: tuple[str, ...]) -> tuple[Placement, dict[str, object], set[object]]:
+        placement = wheel.place("demo", SPLIT, excluded=excluded)
+        written = written_files(
+            placement, prefix="/p", scripts="bin", requested=True, direct_url=None
+        )
+        files = without_order(installed(placement, wheel.blobs, written))
+        rows: Any = files.pop(f"{placement.info}/RECORD")
+        return placement, files, set(rows[0])
+
+    whole, files, rows = parts(())
+    choice = st.sets(st.sampled_from(sorted(linked(whole) | {path for path, _ in whole.launchers})))
+    excluded = tuple(sorted(data.draw(choice)))
+    part, files_left, rows_left = parts(excluded)
+    assert part.excluded == excluded
+    assert files_left == {path: file for path, file in files.items() if path not in excluded}
+    site = posixpath.dirname(whole.info)
+    gone = {posixpath.relpath(path, site) for path in excluded}
+    assert rows_left == {row for row in rows if row[0] not in gone}  # type: ignore[index]
+    kept = linked(part) | {path for path, _ in part.launchers}
+    assert part.units == tuple(sorted({unit_for(path, scheme_folders(SPLIT)) for path in kept}))
+    assert Placement.from_tuple(marshal.loads(marshal.dumps(part.as_tuple()))) == part
 
 
 def test_the_files_that_speak_of_an_installation_are_left_behind() -> None:
