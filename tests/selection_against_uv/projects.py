@@ -21,6 +21,7 @@ class Release:
     requires: tuple[str, ...] = ()
     extras: Mapping[str, tuple[str, ...]] | None = None
     tags: tuple[str, ...] = ("py3-none-any",)
+    sdist: bool = False
 
 
 LINUX = "manylinux_2_17_x86_64.manylinux2014_x86_64"
@@ -85,6 +86,9 @@ RELEASES = (
         tags=("cp312-cp312-" + LINUX, "cp313-cp313-" + LINUX, "cp311-cp311-" + LINUX),
     ),
     Release("macs", "1.0", tags=("py3-none-macosx_10_9_universal2", "py3-none-macosx_12_0_arm64")),
+    # What can, or has to, be built.
+    Release("made", "1.0", ("ant",), tags=(), sdist=True),
+    Release("both", "1.0", sdist=True),
     # What conflicts are about.
     Release("torch", "2.0"),
     Release("torch", "2.0+cpu"),
@@ -223,7 +227,16 @@ format = "flat"
 default = true
 """
 
+_BUILDING = """
+[project]
+name = "building"
+version = "0.1"
+requires-python = ">=3.9"
+dependencies = ["made", "both", "ant"]
+"""
+
 PROJECTS: Mapping[str, Mapping[str, str]] = {
+    "building": {"pyproject.toml": _BUILDING},
     "simple": {"pyproject.toml": _SIMPLE},
     "all-groups-by-default": {"pyproject.toml": _SIMPLE + '\n[tool.uv]\ndefault-groups = "all"\n'},
     "no-groups-by-default": {"pyproject.toml": _SIMPLE + "\n[tool.uv]\ndefault-groups = []\n"},

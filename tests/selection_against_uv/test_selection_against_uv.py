@@ -16,8 +16,9 @@ from envbuild.frozen import replace
 from envbuild.lockfile.parse import parse_lock
 from envbuild.selection.model import Request
 from envbuild.selection.select import select
-from selection_against_uv.projects import INDEX, PROJECTS, RELEASES, SCRIPT
+from selection_against_uv.projects import INDEX, PROJECTS, RELEASES, SCRIPT, Release
 from support.interpreters import Python, pythons
+from support.source_trees import sdist_tar
 from support.targets import make_target
 from support.wheels import build_wheel
 
@@ -177,6 +178,16 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("compiled", "--extra native", THREE),
     ("compiled", "--extra native --no-install-package native", ("windows", "macos")),
     ("compiled", "--extra macs", ("macos", "x86_64-apple-darwin", "linux")),
+    ("building", "", THREE),
+    ("building", "--no-build", ("linux",)),
+    ("building", "--no-build-package made", ("linux",)),
+    ("building", "--no-build-package both", ("linux",)),
+    ("building", "--no-build --no-install-package made", ("linux",)),
+    ("building", "--no-binary", ("linux",)),
+    ("building", "--no-binary-package both", ("linux",)),
+    ("building", "--no-binary-package ant", ("linux",)),
+    ("building", "--no-binary-package both --no-build-package both", ("linux",)),
+    ("building", "--no-binary --no-build --no-install-package made", ("linux",)),
     ("group-python", "", ("linux",)),
     ("group-python", "--group newer", ("linux",)),
     ("group-python", "--group around", ("linux",)),
@@ -226,6 +237,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the index and every project, locked."""
     folder = tmp_path_factory.mktemp("against-uv")
     for release in RELEASES:
+        if release.sdist:
+            build_sdist(folder / "index", release)
         for tag in release.tags:
             build, _, plain_tag = tag.rpartition(":")
             build_wheel(
@@ -249,6 +262,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     script.write_text(SCRIPT.replace("INDEX", "../index"))
     uv(folder, "script", "lock", "--script", "script.py")
     return folder
+
+
+def build_sdist(folder: Path, release: Release) -> None:
+    stem = f"{release.name}-{release.version}"
+    requires = "".join(f"Requires-Dist: {each}\n" for each in release.requires)
+    metadata = (
+        f"Metadata-Version: 2.2\nName: {release.name}\nVersion: {release.version}\n{requires}"
+    )
+    files = {"PKG-INFO": metadata.encode(), "pyproject.toml": b""}
+    folder.mkdir(exist_ok=True)
+    (folder / f"{stem}.tar.gz").write_bytes(sdist_tar(files, top=stem))
 
 
 def uv(
@@ -300,6 +324,9 @@ def request_of(flags: str) -> Request:
                     *fields.get("no_install_packages", ()),
                     next(words),
                 )
+            case "--no-build-package" | "--no-binary-package":
+                key = word.removeprefix("--").replace("-", "_") + "s"
+                fields[key] = (*fields.get(key, ()), next(words))
             case "--extra" | "--group" | "--no-extra" | "--no-group" | "--only-group":
                 key = word.removeprefix("--").replace("-", "_") + "s"
                 fields[key] = (*fields.get(key, ()), next(words).lower())
@@ -381,7 +408,7 @@ def test_the_same_wheels_are_chosen(
     )
     for package in selection.packages:
         (wheel,) = (tmp_path / "venv").glob(f"**/{package.name}-*.dist-info/WHEEL")
-        assert read_tags(wheel.read_text()) == tags_of(package.wheel.filename)
+        assert read_tags(wheel.read_text()) == tags_of(package.distribution.filename)
 
 
 def read_tags(text: str) -> tuple[str, set[str]]:

@@ -128,6 +128,10 @@ def _request(settings: Settings) -> Request:
         no_install_workspace=settings.flag("no-install-workspace"),
         no_install_local=settings.flag("no-install-local"),
         no_install_packages=settings.texts("no-install-package"),
+        no_build=settings.flag("no-build"),
+        no_build_packages=settings.texts("no-build-package"),
+        no_binary=settings.flag("no-binary"),
+        no_binary_packages=settings.texts("no-binary-package"),
     )
 
 
@@ -174,6 +178,19 @@ COMMAND = Command(
                 Option(name="no-install-workspace", help="The same for all workspace members"),
                 Option(name="no-install-local", help="The same for everything from local paths"),
                 Option(name="no-install-package", metavar="NAME", help="The same for this package"),
+            ),
+        ),
+        Group(
+            title="Wheels and building",
+            options=(
+                Option(name="no-build", help="Take wheels alone, and build nothing"),
+                Option(name="build", sets="no-build", value=False),
+                Option(name="no-build-package", metavar="NAME", help="Do not build this package"),
+                Option(name="no-binary", help="Build everything from source, and take no wheels"),
+                Option(name="binary", sets="no-binary", value=False),
+                Option(
+                    name="no-binary-package", metavar="NAME", help="Take no wheel for this package"
+                ),
             ),
         ),
         Group(

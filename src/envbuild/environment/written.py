@@ -164,9 +164,9 @@ def uv_cache(changed: int | None) -> bytes:
 
 
 def _archive_info(package: SelectedPackage) -> dict[str, Json]:
-    if package.wheel.hash is None:
+    if package.distribution.hash is None:
         return {}
-    algorithm, _, value = package.wheel.hash.partition(":")
+    algorithm, _, value = package.distribution.hash.partition(":")
     return {"hashes": {algorithm: value}}
 
 

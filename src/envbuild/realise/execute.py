@@ -135,7 +135,7 @@ def execute(
             in the store.
     """
     if settings.offline:
-        remote = [node.package.wheel.filename for node in missing if needs_network(node)]
+        remote = [node.package.distribution.filename for node in missing if needs_network(node)]
         if remote:
             raise MissingOffline(remote)
     results: dict[str, Realised] = {}
@@ -181,7 +181,9 @@ def _take_mutexes(
         if not held:
             node = waiting[0]
             path = _mutex_path(store, node)
-            reporter.report(WaitingFor(what=node.package.wheel.filename, holder=locks.holder(path)))
+            reporter.report(
+                WaitingFor(what=node.package.distribution.filename, holder=locks.holder(path))
+            )
             held.append((node, locks.wait_for_mutex(path)))
     except OSError as error:
         for _, lock in held:
@@ -220,12 +222,12 @@ class _Run:
 
     def work(self, nodes: Sequence[Node]) -> None:
         """Do all of `nodes` and publish what succeeded."""
-        sizes = [node.package.wheel.size for node in nodes]
+        sizes = [node.package.distribution.size for node in nodes]
         known = [size for size in sizes if size is not None]
         total = sum(known) if len(known) == len(sizes) else None
         self._reporter.report(FetchesPlanned(count=len(nodes), size=total))
         # Large ones first, so that the last to finish is not one that began last.
-        queue = sorted(nodes, key=lambda node: node.package.wheel.size or 0)
+        queue = sorted(nodes, key=lambda node: node.package.distribution.size or 0)
         threads = [
             threading.Thread(target=self._drain, args=(queue,), daemon=True)
             for _ in range(min(self._settings.jobs, len(nodes)))
@@ -280,7 +282,7 @@ class _Run:
     def _realise(self, node: Node) -> Realised:
         from envbuild.realise.unpack import unpack_wheel
 
-        unpack, wheel = node.unpack, node.package.wheel
+        unpack, wheel = node.unpack, node.package.distribution
         with self._fetcher.fetch(
             self._locate(node),
             name=wheel.filename,
@@ -315,11 +317,15 @@ class _Run:
             return
         pinned = archive_sha256(node.unpack.source, self._store)
         if pinned is not None and pinned != sha256:
-            raise HashChanged(node.package.wheel.filename, node.package.name, pinned, sha256)
+            raise HashChanged(node.package.distribution.filename, node.package.name, pinned, sha256)
 
     def _publish(self, node: Node, fetched: Fetched, unpacked: UnpackedWheel) -> Digest:
         """Stage everything that says where the tree came from."""
-        publication, unpack, name = self._publication, node.unpack, node.package.wheel.filename
+        publication, unpack, name = (
+            self._publication,
+            node.unpack,
+            node.package.distribution.filename,
+        )
         tree = publication.add_tree(unpacked.tree)
         resolved = canonical.encode(unpack.resolved(fetched.sha256))
         for form in (unpack.source.as_json(), unpack.as_json()):

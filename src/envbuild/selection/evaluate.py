@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envbuild.lockfile.model import Lock, Requirement
-    from envbuild.lockfile.package import Dependency, Package, Source, Wheel
+    from envbuild.lockfile.package import Archive, Dependency, Package, Source
     from envbuild.selection.evaluated import (
+        Choice,
         Chosen,
         Edge,
         EvaluatedHead,
         EvaluatedPackage,
-        Gap,
         Root,
         SourceKey,
     )
@@ -104,19 +104,19 @@ class Evaluator:
             if not satisfies(self._python, specifiers)
         }
 
-    def _choice(self, package: Package) -> Chosen | Gap | None:
+    def _choice(self, package: Package) -> Choice | None:
         if isinstance(package.source, Directory | Editable | Virtual):
             return None
         filenames = [wheel.filename for wheel in package.wheels]
         position = self._chooser.choose(filenames)
-        is_repository = isinstance(package.source, Git)
+        if isinstance(package.source, Git):
+            if position is not None:
+                return None, ("repository", "", ()), None, False
+            return None, self._chooser.miss(filenames), None, True
+        sdist = None if package.sdist is None else _file(package.sdist, package.source)
         if position is None:
-            return self._chooser.miss(filenames), is_repository or package.sdist is not None
-        if is_repository:
-            return ("repository", "", ()), False
-        wheel = package.wheels[position]
-        location, userinfo = _location(wheel, package.source)
-        return wheel.filename, location, userinfo, wheel.hash, wheel.size
+            return None, self._chooser.miss(filenames), sdist, False
+        return _file(package.wheels[position], package.source), None, sdist, False
 
 
 def source_key(source: Source) -> SourceKey:
@@ -148,19 +148,24 @@ def split_userinfo(url: str) -> tuple[str, str]:
     return (f"{scheme}{separator}{host}{slash}{path}" if at else url), userinfo
 
 
-def _location(wheel: Wheel, source: Source) -> tuple[str, str]:
-    """Return where the wheel is: a URL and its credentials, or a path and nothing."""
+def _file(file: Archive, source: Source) -> Chosen:
+    location, userinfo = _location(file, source)
+    return file.filename, location, userinfo, file.hash, file.size
+
+
+def _location(file: Archive, source: Source) -> tuple[str, str]:
+    """Return where a file is: a URL and its credentials, or a path and nothing."""
     match source:
-        case Registry(location=folder) if wheel.url is None:
-            assert wheel.path is not None
-            return posixpath.normpath(posixpath.join(folder, wheel.path)), ""
+        case Registry(location=folder) if file.url is None:
+            assert file.path is not None
+            return posixpath.normpath(posixpath.join(folder, file.path)), ""
         case Path(location=path):
             return path, ""
         case Url(url=url):
             return url_location(url)
         case _:
-            assert wheel.url is not None
-            return url_location(wheel.url)
+            assert file.url is not None
+            return url_location(file.url)
 
 
 def url_location(url: str) -> tuple[str, str]:

@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     """Name, version, source and extras as the lock has them, and when the edge holds."""
 
     Chosen = tuple[str, str, str, str | None, int | None]
-    """File name, location, credentials, hash and size of the best wheel."""
+    """File name, location, credentials, hash and size of a file."""
 
-    Gap = tuple[Miss | None, bool]
-    """Why there is no wheel: in what the nearest do not fit; whether there is a source to build."""
+    Choice = tuple[Chosen | None, Miss | None, Chosen | None, bool]
+    """The best wheel, or else in what the nearest do not fit; the source distribution; whether there
+    is a repository instead."""
 
     EvaluatedPackage = tuple[
         str,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
         tuple[str, ...],
         DefaultGroups | None,
         dict[str, str],
-        Chosen | Gap | None,
+        Choice | None,
     ]
 
     Root = tuple[str, tuple[str, ...]]
@@ -83,7 +84,7 @@ DEFAULT_GROUPS: Final = 9
 UNMET_GROUPS: Final = 10
 """The groups that do not allow the target's Python, and what they ask for."""
 CHOICE: Final = 11
-"""The wheel, or why there is none; `None` for a tree, which never has any."""
+"""What there is to choose from; `None` for a tree, which has no files."""
 
 # An evaluated head.
 REVISION: Final = 0

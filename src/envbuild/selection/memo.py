@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.selection.evaluated import EvaluatedHead, EvaluatedPackage
 
-FORMAT = 1
+FORMAT = 2
 """Raised by hand when the meaning of what is evaluated changes, so that no older memo is believed."""
 
 _DIGEST_SIZE = 32
@@ -74,7 +74,7 @@ class EvaluationMemo:
     ) -> None:
         """Forget everything but these.
 
-        A package whose wheel is behind a password is not remembered: secrets stay where they are.
+        A package with a file that is behind a password is not remembered: secrets stay where they are.
         """
         before = self._heads.keys() | self._packages.keys()
         self._heads = dict((head,))
@@ -89,4 +89,7 @@ def key_of(text: str) -> bytes:
 
 def _has_secret(package: EvaluatedPackage) -> bool:
     choice = package[CHOICE]
-    return choice is not None and len(choice) == 5 and bool(choice[2])
+    if choice is None:
+        return False
+    wheel, _, sdist, _ = choice
+    return any(file is not None and file[2] for file in (wheel, sdist))

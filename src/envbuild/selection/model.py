@@ -30,6 +30,8 @@ class Request:
         group_requires_python: groups of the project and the specifiers they add; a lock that
             records them itself (revision 5 on) overrules this.
         no_install_packages: nodes left out of the result, their dependencies kept.
+        no_build: nothing is built from source, and nothing of `no_build_packages` is.
+        no_binary: no wheel is taken, and none of `no_binary_packages` is: they are built.
     """
 
     roots: tuple[str, ...] | None = None
@@ -50,11 +52,23 @@ class Request:
     no_install_workspace: bool = False
     no_install_local: bool = False
     no_install_packages: tuple[str, ...] = ()
+    no_build: bool = False
+    no_build_packages: tuple[str, ...] = ()
+    no_binary: bool = False
+    no_binary_packages: tuple[str, ...] = ()
+
+    def builds(self, name: str) -> bool:
+        """Tell whether the package called that may be built."""
+        return not self.no_build and name not in self.no_build_packages
+
+    def takes_wheels(self, name: str) -> bool:
+        """Tell whether a wheel may be taken for the package called that."""
+        return not self.no_binary and name not in self.no_binary_packages
 
 
 @frozen
 class Artifact:
-    """One distribution file of a locked package.
+    """Base of the distribution files of a locked package.
 
     Attributes:
         filename: the file's name, percent escapes decoded.
@@ -77,6 +91,18 @@ class Artifact:
         return "://" not in self.location
 
 
+class Wheel(Artifact):
+    """A wheel, to be unpacked."""
+
+    __slots__ = ()
+
+
+class Sdist(Artifact):
+    """A source distribution, to be built."""
+
+    __slots__ = ()
+
+
 @frozen
 class SelectedPackage:
     """One package that belongs in the environment.
@@ -88,7 +114,7 @@ class SelectedPackage:
         source_location: the URL or path that the source names (an index, an archive, a folder),
             as the lock has it.
         subdirectory: below an archive or checkout, empty where there is none.
-        wheel: the best fitting wheel.
+        distribution: the best fitting wheel, or what a wheel has to be built from.
         requested: whether a root asks for it directly.
     """
 
@@ -97,7 +123,7 @@ class SelectedPackage:
     source: SourceKind
     source_location: str
     subdirectory: str
-    wheel: Artifact
+    distribution: Wheel | Sdist
     requested: bool
 
 

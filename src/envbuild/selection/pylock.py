@@ -12,8 +12,8 @@ from envbuild.errors import SelectionError, raise_all
 from envbuild.lockfile.parse_package import url_filename
 from envbuild.lockfile.pylock import parse_pylock
 from envbuild.selection.evaluate import url_location
-from envbuild.selection.model import Artifact, SelectedPackage, Selection, SkippedPackage
-from envbuild.selection.select import NoFittingWheel
+from envbuild.selection.model import SelectedPackage, Selection, SkippedPackage
+from envbuild.selection.select import choose
 from envbuild.selection.walk import SelectedTwice
 from envbuild.selection.wanted import (
     UnknownExtra,
@@ -27,10 +27,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from packaging.pylock import Package, PackageArchive, PackageWheel, Pylock
+    from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock
 
     from envbuild.errors import EnvbuildError
-    from envbuild.selection.model import Request, SourceKind
+    from envbuild.selection.evaluated import Chosen
+    from envbuild.selection.model import Request, Sdist, SourceKind, Wheel
     from envbuild.target.model import Target
 
 _HASHES = ("sha256", "sha512", "sha384", "blake2b")
@@ -60,7 +61,7 @@ def select_pylock(text: str, *, file: str, request: Request, target: Target) -> 
         UnknownExtra, UnknownGroup: something was named that the lock does not declare.
         UnsupportedPython, UnsupportedPlatform: the lock is not for this target.
         SelectedTwice: two packages of one name apply.
-        NoFittingWheel: a package would have to be built from source, or cannot be had at all.
+        NoFittingWheel, NoSource: a package can neither be had as a wheel nor be built.
         Problems: several of these.
     """
     lock = parse_pylock(text, file=file)
@@ -70,7 +71,8 @@ def select_pylock(text: str, *, file: str, request: Request, target: Target) -> 
     raise_all(_target_problems(lock, target))
     packages = _applicable(lock, extras, groups, target)
     _check_names(packages)
-    return _choose([package for package in packages if _installs(package, request)], target)
+    installed = [package for package in packages if _installs(package, request)]
+    return _choose(installed, request, target)
 
 
 def _meaningless(request: Request) -> Iterator[EnvbuildError]:
@@ -166,11 +168,11 @@ def _installs(package: Package, request: Request) -> bool:
     return not (request.no_install_local and archive is not None and archive.url is None)
 
 
-def _choose(packages: Sequence[Package], target: Target) -> Selection:
+def _choose(packages: Sequence[Package], request: Request, target: Target) -> Selection:
     chooser = WheelChooser(target.tags)
     selected: list[SelectedPackage] = []
     skipped: list[SkippedPackage] = []
-    problems: list[NoFittingWheel] = []
+    problems: list[SelectionError] = []
     for package in sorted(packages, key=lambda package: package.name):
         version = None if package.version is None else str(package.version)
         if package.directory is not None:
@@ -186,12 +188,17 @@ def _choose(packages: Sequence[Package], target: Target) -> Selection:
         wheels = _wheels(package)
         filenames = [filename for filename, _ in wheels]
         position = chooser.choose(filenames)
-        if position is None:
-            is_buildable = bool(package.sdist or package.vcs or (package.archive and not wheels))
-            gap = chooser.miss(filenames), is_buildable
-            problems.append(NoFittingWheel(package.name, version, gap, None))
+        choice = (
+            None if position is None else _file(*wheels[position]),
+            chooser.miss(filenames) if position is None else None,
+            _sdist(package),
+            package.vcs is not None,
+        )
+        distribution = choose(choice, package.name, version, request, None)
+        if isinstance(distribution, SelectionError):
+            problems.append(distribution)
         else:
-            selected.append(_selected(package, *wheels[position]))
+            selected.append(_selected(package, distribution))
     raise_all(problems)
     return Selection(packages=tuple(selected), skipped=tuple(skipped))
 
@@ -204,34 +211,40 @@ def _wheels(package: Package) -> list[tuple[str, PackageWheel | PackageArchive]]
     return [(filename, archive)] if filename.endswith(".whl") else []
 
 
-def _selected(
-    package: Package, filename: str, file: PackageWheel | PackageArchive
-) -> SelectedPackage:
+def _sdist(package: Package) -> Chosen | None:
+    if package.sdist is not None:
+        return _file(package.sdist.filename, package.sdist)
+    archive = package.archive
+    if archive is None or _wheels(package):
+        return None
+    filename = url_filename(archive.url) if archive.url else posixpath.basename(archive.path or "")
+    return _file(filename, archive)
+
+
+def _file(filename: str, file: PackageWheel | PackageSdist | PackageArchive) -> Chosen:
     if file.url is not None:
         location, userinfo = url_location(file.url)
     else:
         assert file.path is not None
         location, userinfo = posixpath.normpath(file.path), ""
+    return filename, location, userinfo, _hash(file.hashes), file.size
+
+
+def _selected(package: Package, distribution: Wheel | Sdist) -> SelectedPackage:
     source: SourceKind = "registry"
     source_location = url_location(package.index or "")[0]
     subdirectory = ""
     if package.archive is not None:
-        source = "url" if "://" in location else "path"
-        source_location = location
+        source = "path" if distribution.is_local else "url"
+        source_location = distribution.location
         subdirectory = package.archive.subdirectory or ""
     return SelectedPackage(
         name=package.name,
-        version=filename.split("-")[1] if package.version is None else str(package.version),
+        version=str(package.version or distribution.filename.split("-")[1]),
         source=source,
         source_location=source_location,
         subdirectory=subdirectory,
-        wheel=Artifact(
-            filename=filename,
-            location=location,
-            userinfo=userinfo,
-            hash=_hash(file.hashes),
-            size=file.size,
-        ),
+        distribution=distribution,
         requested=True,
     )
 

@@ -6,18 +6,22 @@ from envbuild.errors import SelectionError, raise_all
 from envbuild.lockfile.canonical_split import read_head, read_package, split_lock
 from envbuild.selection.graph import Graph
 from envbuild.selection.memo import key_of
-from envbuild.selection.model import Artifact, SelectedPackage, Selection, SkippedPackage
+from envbuild.selection.model import Sdist, SelectedPackage, Selection, SkippedPackage, Wheel
 from envbuild.selection.walk import walk
 from envbuild.selection.wanted import Wanted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any, Literal
+
     from envbuild.lockfile.model import Lock
-    from envbuild.selection.evaluated import EvaluatedHead, Gap
+    from envbuild.selection.evaluated import Choice, Chosen, EvaluatedHead
     from envbuild.selection.memo import EvaluationMemo
     from envbuild.selection.model import Request
-    from envbuild.selection.wheels import Aspect
+    from envbuild.selection.wheels import Aspect, Miss
     from envbuild.target.model import Target
+
+    Building = Literal["impossible", "refused", "unsupported"]
 
 
 class NoFittingWheel(SelectionError):
@@ -30,13 +34,22 @@ class NoFittingWheel(SelectionError):
             `repository` where one fits and lies in a repository; `None` where there are no wheels.
         preferred: the tag that the target likes best in that aspect.
         found: the tags that the nearest wheels have in that aspect.
-        buildable: whether there is a source distribution or a repository to build from.
+        building: why none is built: there is nothing to build it from, the request refuses it, or
+            what there is to build from, a repository, is not supported yet.
     """
 
-    def __init__(self, name: str, version: str | None, gap: Gap, hint: str | None) -> None:
-        miss, self.buildable = gap
+    def __init__(
+        self,
+        name: str,
+        version: str | None,
+        miss: Miss | None,
+        *,
+        building: Building,
+        hint: str | None = None,
+    ) -> None:
         self.name = name
         self.version = version
+        self.building: Building = building
         self.aspect: Aspect | None = miss[0] if miss else None
         self.preferred: str = miss[1] if miss else ""
         self.found: tuple[str, ...] = miss[2] if miss else ()
@@ -44,7 +57,7 @@ class NoFittingWheel(SelectionError):
 
     def _describe(self) -> str:
         package = f"`{self.name}` {self.version}" if self.version else f"`{self.name}`"
-        building = ", and building from source is not supported yet" if self.buildable else ""
+        building = _BUILDING[self.building]
         if self.aspect is None:
             return f"{package} has no wheel{building}"
         if self.aspect == "repository":
@@ -57,6 +70,31 @@ class NoFittingWheel(SelectionError):
             f"{package} has no wheel for the {aspect} tag `{self.preferred}`,"
             f" only for {listed}{building}"
         )
+
+
+_BUILDING: dict[Building, str] = {
+    "impossible": "",
+    "refused": ", and building it from source is not permitted",
+    "unsupported": ", and building from source is not supported yet",
+}
+
+
+class NoSource(SelectionError):
+    """A package that has to be built, since its wheels are not to be taken, and cannot be.
+
+    Attributes:
+        name: of the package.
+        version: likewise.
+        building: why it is not built, as `NoFittingWheel` has it.
+    """
+
+    def __init__(self, name: str, version: str | None, building: Building) -> None:
+        package = f"`{name}` {version}" if version else f"`{name}`"
+        why = _BUILDING[building] or ", and it has no source distribution"
+        super().__init__(f"no wheel of {package} may be taken{why}")
+        self.name = name
+        self.version = version
+        self.building: Building = building
 
 
 def select_text(
@@ -94,7 +132,7 @@ def select(lock: Lock, request: Request, target: Target) -> Selection:
         UnsupportedPython, UnsupportedPlatform: the lock was not resolved for this target.
         ConflictingRequest: what was asked for excludes each other.
         MissingMember, SelectedTwice: the lock does not hold together.
-        NoFittingWheel: a package would have to be built from source, or cannot be had at all.
+        NoFittingWheel, NoSource: a package can neither be had as a wheel nor be built.
         Problems: several of these.
     """
     from envbuild.selection.evaluate import Evaluator
@@ -151,34 +189,66 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
             skipped.append(
                 SkippedPackage(name=name, version=version, source=kind, source_location=location)
             )
-        elif len(choice) == 2:
-            problems.append(NoFittingWheel(name, version, choice, _hint(choice, target)))
-        else:
-            filename, wheel_location, userinfo, hash_, size = choice
-            packages.append(
-                SelectedPackage(
-                    name=name,
-                    version=version or filename.split("-")[1],
-                    source=kind,
-                    source_location=location,
-                    subdirectory=subdirectory,
-                    wheel=Artifact(
-                        filename=filename,
-                        location=wheel_location,
-                        userinfo=userinfo,
-                        hash=hash_,
-                        size=size,
-                    ),
-                    requested=position in requested,
-                )
+            continue
+        distribution = choose(choice, name, version, request, target)
+        if isinstance(distribution, SelectionError):
+            problems.append(distribution)
+            continue
+        packages.append(
+            SelectedPackage(
+                name=name,
+                version=version or distribution.filename.split("-")[1],
+                source=kind,
+                source_location=location,
+                subdirectory=subdirectory,
+                distribution=distribution,
+                requested=position in requested,
             )
+        )
     raise_all(problems)
     return Selection(packages=tuple(packages), skipped=tuple(skipped))
 
 
-def _hint(gap: Gap, target: Target) -> str | None:
-    miss, buildable = gap
-    if miss is None or miss[0] != "platform" or buildable:
+def choose(
+    choice: Choice, name: str, version: str | None, request: Request, target: Target | None
+) -> Wheel | Sdist | NoFittingWheel | NoSource:
+    """Return which file of a package is taken, or why none is.
+
+    Args:
+        choice: what there is.
+        name: of the package.
+        version: likewise.
+        request: says whether wheels may be taken, and whether something may be built.
+        target: what a hint is for; `None` for no hint.
+    """
+    wheel, miss, sdist, is_repository = choice
+    wants_wheel = request.takes_wheels(name)
+    if wheel is not None and wants_wheel:
+        return Wheel(**_fields(wheel))
+    if sdist is not None and version is not None and request.builds(name):
+        return Sdist(**_fields(sdist))
+    building: Building = "impossible"
+    if sdist is not None or is_repository:
+        building = "unsupported" if request.builds(name) else "refused"
+    if not wants_wheel and (wheel is not None or miss is not None):
+        return NoSource(name, version, building)
+    hint = None if building != "impossible" or target is None else _hint(miss, target)
+    return NoFittingWheel(name, version, miss, building=building, hint=hint)
+
+
+def _fields(file: Chosen) -> dict[str, Any]:
+    filename, location, userinfo, hash_, size = file
+    return {
+        "filename": filename,
+        "location": location,
+        "userinfo": userinfo,
+        "hash": hash_,
+        "size": size,
+    }
+
+
+def _hint(miss: Miss | None, target: Target) -> str | None:
+    if miss is None or miss[0] != "platform":
         return None
     markers = target.markers
     here = f"sys_platform == '{markers['sys_platform']}'"

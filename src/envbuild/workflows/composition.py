@@ -93,7 +93,7 @@ class Composition:
                     requested=package.requested,
                     direct_url=direct_url(package, lock_folder=PROJECT),
                     local_archive=local_archive(package),
-                    archive=package.wheel.filename,
+                    archive=package.distribution.filename,
                     excluded=excluded.get(package.name, ()),
                 )
                 for package in selection.packages

@@ -133,7 +133,7 @@ class Descriptions:
 
 
 def _key(package: SelectedPackage, excluded: tuple[str, ...] = ()) -> str:
-    wheel = package.wheel
+    file = package.distribution
     key = repr(
         (
             package.name,
@@ -142,8 +142,8 @@ def _key(package: SelectedPackage, excluded: tuple[str, ...] = ()) -> str:
             package.source_location if package.source != "registry" else "",
             package.subdirectory,
             package.requested,
-            wheel.filename,
-            wheel.hash or wheel.location,
+            file.filename,
+            file.hash or file.location,
         )
     )
     return f"{key} without {digest_of(repr(excluded).encode())}" if excluded else key

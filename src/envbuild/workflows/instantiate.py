@@ -174,7 +174,7 @@ def _realise(
         for node in plan.missing:
             result = realised[node.package.name]
             trees[node.package.name] = result.tree
-            notes += [f"`{node.package.wheel.filename}`: {note}" for note in result.notes]
+            notes += [f"`{node.package.distribution.filename}`: {note}" for note in result.notes]
     return trees, realised, tuple(sorted(notes))
 
 
@@ -190,10 +190,10 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
         limits = replace(limits, total_size=options.unpack_limit)
 
     def locate(node: Node) -> str:
-        wheel = node.package.wheel
-        location = wheel.location
-        if wheel.userinfo:
-            location = location.replace("://", f"://{wheel.userinfo}@", 1)
+        file = node.package.distribution
+        location = file.location
+        if file.userinfo:
+            location = location.replace("://", f"://{file.userinfo}@", 1)
         return resolve(location, folder=inputs.folder)
 
     mirrors = Mirrors.parse(f"{source}={target}" for source, target in options.index_mirrors)
@@ -246,7 +246,7 @@ def _fetcher(inputs: Inputs, mirrors: Mirrors, workshop: Workshop) -> Fetcher:
 def _pinned(realised: Mapping[str, Realised], selection: Selection) -> tuple[Pinned, ...]:
     found = ((package, realised.get(package.name)) for package in selection.packages)
     return tuple(
-        Pinned(name=package.name, filename=package.wheel.filename, sha256=result.pinned)
+        Pinned(name=package.name, filename=package.distribution.filename, sha256=result.pinned)
         for package, result in found
         if result is not None and result.pinned is not None
     )

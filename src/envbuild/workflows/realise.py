@@ -95,7 +95,7 @@ def _compare_only(
         nodes = compile_packages(selection.packages, verify_record=options.verify_record)
         if store is not None:
             plan = plan_realisation(nodes, store, refresh=options.refresh)
-            missing = tuple(node.package.wheel.filename for node in plan.missing)
+            missing = tuple(node.package.distribution.filename for node in plan.missing)
             if not missing:
                 with Running(store) as running:
                     workshop = Workshop(
@@ -109,7 +109,7 @@ def _compare_only(
                     applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
                     return _result(inputs, found, instantiated, applied)
         else:
-            missing = tuple(node.package.wheel.filename for node in nodes)
+            missing = tuple(node.package.distribution.filename for node in nodes)
     finally:
         if store is not None:
             store.close()

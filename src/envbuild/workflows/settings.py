@@ -155,6 +155,10 @@ SETTINGS = {
         _not_in_files("no-install-workspace", "flag", "UV_NO_INSTALL_WORKSPACE"),
         _not_in_files("no-install-local", "flag", "UV_NO_INSTALL_LOCAL"),
         _not_in_files("no-install-package", "names"),
+        _anywhere("no-build", "flag", "UV_NO_BUILD"),
+        _anywhere("no-build-package", "names", "UV_NO_BUILD_PACKAGE"),
+        _anywhere("no-binary", "flag", "UV_NO_BINARY"),
+        _anywhere("no-binary-package", "names", "UV_NO_BINARY_PACKAGE"),
         Setting(
             name="output-format",
             kind="choice",

@@ -8,7 +8,7 @@ from envbuild.environment.placement import Placement
 from envbuild.environment.plan import EXECUTABLE, build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url
 from envbuild.frozen import replace
-from envbuild.selection.model import Artifact, SelectedPackage
+from envbuild.selection.model import SelectedPackage, Wheel
 from envbuild.target.model import Target
 from support.trees import unpacked
 from unit.target.recorded import LINUX_313, MACOS_ARM_312
@@ -18,14 +18,14 @@ INDEX = "https://index.example/simple"
 
 
 def selected(name: str, **given: object) -> SelectedPackage:
-    wheel = Artifact(filename=f"{name}-1-py3-none-any.whl", location="x", hash=None, size=None)
+    wheel = Wheel(filename=f"{name}-1-py3-none-any.whl", location="x", hash=None, size=None)
     package = SelectedPackage(
         name=name,
         version="1",
         source="registry",
         source_location=INDEX,
         subdirectory="",
-        wheel=wheel,
+        distribution=wheel,
         requested=False,
     )
     return replace(package, **given)
@@ -118,7 +118,7 @@ def test_what_only_decides_which_wheels_fit_is_no_part_of_an_environment(target:
         selected("demo", source_location="https://mirror.example/simple"),
         selected(
             "demo",
-            wheel=Artifact(
+            distribution=Wheel(
                 filename="demo-1-py3-none-any.whl", location="y", hash="sha256:0", size=3
             ),
         ),

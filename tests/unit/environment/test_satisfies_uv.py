@@ -14,7 +14,7 @@ from uv import find_uv_bin
 
 from envbuild.environment.skeleton import skeleton_files, skeleton_folders, skeleton_links
 from envbuild.environment.written import direct_url, local_archive, uv_cache, written_files
-from envbuild.selection.model import Artifact, SelectedPackage
+from envbuild.selection.model import SelectedPackage, Wheel
 from envbuild.target.probe import probe
 from support.index_server import IndexServer
 from support.interpreters import running
@@ -93,7 +93,7 @@ def packages(lock: Mapping[str, Any]) -> Iterator[SelectedPackage]:
             source=source,
             source_location=location,
             subdirectory="",
-            wheel=Artifact(
+            distribution=Wheel(
                 filename=os.path.basename(wheel.get("filename") or wheel["url"]),
                 location="",
                 hash=wheel["hash"],

@@ -16,7 +16,7 @@ from envbuild.environment.written import (
     uv_cache,
     written_files,
 )
-from envbuild.selection.model import Artifact, SelectedPackage
+from envbuild.selection.model import SelectedPackage, Wheel
 from support.trees import unpacked
 from unit.target.recorded import LINUX_313
 
@@ -47,7 +47,7 @@ def package(
         source=source,
         source_location=location,
         subdirectory=subdirectory,
-        wheel=Artifact(
+        distribution=Wheel(
             filename="demo-1-py3-none-any.whl", location=location, hash=digest, size=None
         ),
         requested=True,

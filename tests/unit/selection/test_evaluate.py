@@ -85,7 +85,8 @@ def test_a_wheel_is_located(
     found_key, choice = evaluated(source, f"[{{ {wheel} }}]")
     assert found_key == key
     assert isinstance(choice, tuple)
-    assert choice[:3] == (NAME, location, userinfo)
+    assert choice[0][:3] == (NAME, location, userinfo)
+    assert choice[1:] == (None, None, False)
 
 
 @pytest.mark.parametrize(
@@ -109,24 +110,35 @@ def test_a_source_is_known_by_its_key(source: str, key: object) -> None:
     ("source", "wheels", "more", "choice"),
     [
         ("directory = 'd'", "[]", "", None),
-        ("registry = 'w'", "[]", "", (None, False)),
-        ("registry = 'w'", "[]", "sdist = { path = 'a-1.0.tar.gz' }", (None, True)),
+        ("registry = 'w'", "[]", "", (None, None, None, False)),
+        (
+            "registry = 'w'",
+            "[]",
+            "sdist = { path = 'a-1.0.tar.gz' }",
+            (None, None, ("a-1.0.tar.gz", "w/a-1.0.tar.gz", "", None, None), False),
+        ),
+        (
+            "url = 'https://me:pw@f.example/a.zip', subdirectory = 's'",
+            "[]",
+            f"sdist = {{ hash = '{HASH}' }}",
+            (None, None, ("a.zip", "https://f.example/a.zip", "me:pw", HASH, None), False),
+        ),
         (
             "registry = 'w'",
             "[{ path = 'a-1.0-pp39-pypy39-any.whl' }]",
             "",
-            (("python", "cp312", ("pp39",)), False),
+            (None, ("python", "cp312", ("pp39",)), None, False),
         ),
-        (f"git = 'https://g.example/r#{COMMIT}'", "[]", "", (None, True)),
+        (f"git = 'https://g.example/r#{COMMIT}'", "[]", "", (None, None, None, True)),
         (
             f"git = 'https://g.example/r?path={NAME}#{COMMIT}'",
             f"[{{ filename = '{NAME}', hash = '{HASH}' }}]",
             "",
-            (("repository", "", ()), False),
+            (None, ("repository", "", ()), None, False),
         ),
     ],
 )
-def test_where_no_wheel_is_chosen_the_gap_says_why(
+def test_where_no_wheel_is_chosen_it_is_said_what_else_there_is(
     source: str, wheels: str, more: str, choice: object
 ) -> None:
     assert evaluated(source, wheels, more)[1] == choice

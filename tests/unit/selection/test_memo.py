@@ -135,7 +135,7 @@ def test_a_secret_is_not_written() -> None:
     memo = EvaluationMemo(digest("1"))
     selection = names(text, memo)
     assert isinstance(selection, Selection)
-    assert selection.packages[0].wheel.userinfo == "me:s3cret"
+    assert selection.packages[0].distribution.userinfo == "me:s3cret"
     assert b"s3cret" not in memo.dumps()
     assert names(text, EvaluationMemo.loads(memo.dumps(), digest("1"))) == selection
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envbuild.errors import EnvbuildError, Problems
-from envbuild.selection.model import Artifact, Request, SelectedPackage, Selection, SkippedPackage
+from envbuild.selection.model import Request, SelectedPackage, Selection, SkippedPackage, Wheel
 from envbuild.selection.pylock import select_pylock
 from support.targets import make_target
 
@@ -76,7 +76,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 source="url",
                 source_location="https://x.example/a-2.0-py3-none-any.whl",
                 subdirectory="s",
-                wheel=Artifact(
+                distribution=Wheel(
                     filename="a-2.0-py3-none-any.whl",
                     location="https://x.example/a-2.0-py3-none-any.whl",
                     userinfo="t",
@@ -91,7 +91,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 source="registry",
                 source_location="https://i.example/simple",
                 subdirectory="",
-                wheel=Artifact(
+                distribution=Wheel(
                     filename="b-1.0-py3-none-any.whl",
                     location="w/b-1.0-py3-none-any.whl",
                     hash=f"sha256:{SHA256}",
@@ -105,7 +105,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 source="path",
                 source_location="c-1.0-py3-none-any.whl",
                 subdirectory="",
-                wheel=Artifact(
+                distribution=Wheel(
                     filename="c-1.0-py3-none-any.whl",
                     location="c-1.0-py3-none-any.whl",
                     hash=f"md5:{'0' * 32}",
@@ -227,10 +227,11 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
             "e", f"vcs = {{ type = 'git', url = 'https://g.example/e', commit-id = '{'0' * 40}' }}"
         ),
         package("ok"),
+        no_build_packages=("b", "c"),
     ) == [
         "`a` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win32`",
-        "`b` 1.0 has no wheel, and building from source is not supported yet",
-        "`c` 1.0 has no wheel, and building from source is not supported yet",
+        "`b` 1.0 has no wheel, and building it from source is not permitted",
+        "`c` 1.0 has no wheel, and building it from source is not permitted",
         "`d` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win32`",
         "`e` 1.0 has no wheel, and building from source is not supported yet",
     ]

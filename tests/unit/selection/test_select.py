@@ -7,7 +7,14 @@ import pytest
 from envbuild.errors import EnvbuildError, LockfileError, Problems
 from envbuild.lockfile.parse import parse_lock
 from envbuild.selection.memo import EvaluationMemo
-from envbuild.selection.model import Artifact, Request, SelectedPackage, Selection, SkippedPackage
+from envbuild.selection.model import (
+    Request,
+    Sdist,
+    SelectedPackage,
+    Selection,
+    SkippedPackage,
+    Wheel,
+)
 from envbuild.selection.select import NoFittingWheel, select, select_text
 from support.locks import INDEX, edge, lock_text, package, project
 from support.targets import make_target
@@ -56,8 +63,8 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
         package("unused"),
     )
 
-    def artifact(filename: str) -> Artifact:
-        return Artifact(
+    def artifact(filename: str) -> Wheel:
+        return Wheel(
             filename=filename,
             location=f"https://files.example/{filename}",
             hash=f"sha256:{sum(filename.encode()):064x}",
@@ -72,7 +79,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 source="registry",
                 source_location=INDEX,
                 subdirectory="",
-                wheel=artifact("ant-1.0-py3-none-any.whl"),
+                distribution=artifact("ant-1.0-py3-none-any.whl"),
                 requested=True,
             ),
             SelectedPackage(
@@ -81,7 +88,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 source="registry",
                 source_location=INDEX,
                 subdirectory="",
-                wheel=artifact("bee-2.0-cp312-cp312-manylinux_2_17_x86_64.whl"),
+                distribution=artifact("bee-2.0-cp312-cp312-manylinux_2_17_x86_64.whl"),
                 requested=False,
             ),
         ),
@@ -130,19 +137,82 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
         package("g", source=f"git = 'https://g.example/g#{'0' * 40}'", wheels=()),
         package("ok"),
     )
-    assert refused(text) == [
+    assert refused(text, no_build_packages=("b", "d")) == [
         "`a` 1.0 has no wheel",
-        "`b` 1.0 has no wheel, and building from source is not supported yet",
+        "`b` 1.0 has no wheel, and building it from source is not permitted",
         "`c` 1.0 has no wheel for the Python tag `cp312`, only for `pp310`, `pp39`",
         (
             "`d` 1.0 has no wheel for the ABI tag `cp312`, only for `cp312t`,"
-            " and building from source is not supported yet"
+            " and building it from source is not permitted"
         ),
         "`e` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win_amd64`",
         "`f` 1.0 has only variant wheels, which are not supported",
         "`g` 1.0 has no wheel, and building from source is not supported yet",
     ]
     assert names(text, no_install_packages=tuple("abcdefg")) == "ok"
+
+
+BUILDABLE = lock_text(
+    project(dependencies=["both", "made", "ready"]),
+    package("both", sdist=True),
+    package("made", wheels=(), sdist=True),
+    package("ready"),
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "made"),
+        ({"no_build_packages": ("both", "ready")}, "made"),
+        ({"no_binary_packages": ("both", "made", "unknown")}, "both made"),
+        ({"no_binary": True, "no_install_packages": ("ready",)}, "both made"),
+        ({"no_build": True, "no_install_packages": ("made",)}, ""),
+    ],
+)
+def test_what_has_no_wheel_or_may_take_none_is_built(fields: dict[str, Any], expected: str) -> None:
+    built = [
+        each.name
+        for each in selected(BUILDABLE, **fields).packages
+        if isinstance(each.distribution, Sdist)
+    ]
+    assert " ".join(built) == expected
+
+
+def test_what_is_built_comes_from_the_source_distribution() -> None:
+    (package,) = selected(BUILDABLE, no_install_packages=("both", "ready")).packages
+    assert package.distribution.filename == "made-1.0.tar.gz"
+    assert package.distribution.location == "https://files.example/made-1.0.tar.gz"
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (
+            {"no_build": True},
+            ["`made` 1.0 has no wheel, and building it from source is not permitted"],
+        ),
+        (
+            {"no_binary": True},
+            ["no wheel of `ready` 1.0 may be taken, and it has no source distribution"],
+        ),
+        (
+            {"no_binary": True, "no_build_packages": ("made",)},
+            [
+                "`made` 1.0 has no wheel, and building it from source is not permitted",
+                "no wheel of `ready` 1.0 may be taken, and it has no source distribution",
+            ],
+        ),
+        (
+            {"no_binary_packages": ("both",), "no_build_packages": ("both",)},
+            ["no wheel of `both` 1.0 may be taken, and building it from source is not permitted"],
+        ),
+    ],
+)
+def test_what_may_neither_be_built_nor_taken_is_refused(
+    fields: dict[str, Any], expected: list[str]
+) -> None:
+    assert refused(BUILDABLE, **fields) == expected
 
 
 def test_a_platform_without_wheels_comes_with_the_entry_to_add() -> None:
