@@ -8,6 +8,7 @@ on a machine where nothing has been set up; the environment needs no pip of its 
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -25,7 +26,13 @@ def private_python(*groups: str) -> str:
     with open(os.path.join(ROOT, "pyproject.toml"), "rb") as file:
         project = tomllib.load(file)
     requirements = sorted({r for group in groups for r in _requirements(project, group)})
-    inputs = [project["project"], project["build-system"], requirements, sys.version, sys.prefix]
+    inputs = [
+        project["project"],
+        project["build-system"],
+        requirements,
+        sys.version,
+        sys.base_prefix,
+    ]
     stamp = hashlib.sha256(json.dumps(inputs, sort_keys=True).encode()).hexdigest()
 
     prefix = os.path.join(ROOT, ".tools", "-".join(("venv", *groups)))
@@ -35,7 +42,7 @@ def private_python(*groups: str) -> str:
         print(f"setting up {os.path.relpath(prefix, ROOT)}", file=sys.stderr, flush=True)
         shutil.rmtree(prefix, ignore_errors=True)
         venv.create(prefix, symlinks=True)
-        pip = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--python", python)
+        pip = (_python_with_pip(), "-m", "pip", "--disable-pip-version-check", "--python", python)
         subprocess.run([*pip, "install", "-qq", "-e", ROOT, *requirements], check=True)
         with open(stamp_file, "w", encoding="ascii") as file:
             file.write(stamp)
@@ -47,6 +54,13 @@ def become(python: str, *arguments: str) -> None:
     folder = os.path.dirname(python)
     os.environ["PATH"] = os.pathsep.join((folder, os.environ.get("PATH", os.defpath)))
     os.execv(python, [python, *arguments])
+
+
+def _python_with_pip() -> str:
+    """Return this interpreter, or the one below it where this is an environment without pip."""
+    if importlib.util.find_spec("pip"):
+        return sys.executable
+    return sys._base_executable
 
 
 def _requirements(project: dict[str, Any], group: str) -> list[str]:
