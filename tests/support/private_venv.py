@@ -60,7 +60,7 @@ def _python_with_pip() -> str:
     """Return this interpreter, or the one below it where this is an environment without pip."""
     if importlib.util.find_spec("pip"):
         return sys.executable
-    return sys._base_executable
+    return str(getattr(sys, "_base_executable", sys.executable))
 
 
 def _requirements(project: dict[str, Any], group: str) -> list[str]:
