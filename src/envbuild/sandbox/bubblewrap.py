@@ -39,7 +39,7 @@ def options(order: Order, describe: Callable[[str, bytes], int], status: int) ->
                 words += ["--symlink", target, inner]
             case ("text", inner, content):
                 content_of = str(describe(inner, content.encode()))
-                words += ["--perms", "0644", "--ro-bind-data", content_of, inner]
+                words += ["--perms", "0644", "--file", content_of, inner]
             case ("memory", inner, size):
                 words += ["--size", str(size), "--tmpfs", inner]
             case ("proc", inner):

@@ -24,6 +24,7 @@ _X86_64 = {
     "semget": 64,
     "msgget": 68,
     "mq_open": 240,
+    "prlimit64": 302,
     "truncate": 76,
     "open": 2,
     "openat": 257,
@@ -37,6 +38,7 @@ _GENERIC = {
     "semget": 190,
     "msgget": 186,
     "mq_open": 180,
+    "prlimit64": 261,
     "truncate": 45,
     "openat": 56,
     "add_key": 217,
@@ -65,7 +67,7 @@ _RINGS = ("io_uring_setup", "io_uring_enter", "io_uring_register")
 _SHARED = ("shmget", "semget", "msgget", "mq_open")
 
 _UNIX, _INET, _INET6, _NETLINK = 1, 2, 10, 16
-_EACCES, _ENOSYS, _EAFNOSUPPORT, _ENETUNREACH = 13, 38, 97, 101
+_EPERM, _EACCES, _ENOSYS, _EAFNOSUPPORT, _ENETUNREACH = 1, 13, 38, 97, 101
 _ACCESS_MODE, _TRUNCATE = 3, 0o1000
 """Bits of `open`'s flags; the same on all machines of the table."""
 
@@ -86,7 +88,7 @@ def is_known(machine: str) -> bool:
 def sealed_filter(machine: str, *, unix: bool) -> bytes:
     """Return the filter for a program in namespaces of its own; `unix` permits named sockets."""
     families = (_INET, _INET6, _NETLINK, *((_UNIX,) if unix else ()))
-    return _assemble(machine, refused=(*_KEYS, *_RINGS), families=families, truncation=False)
+    return _assemble(machine, refused=(*_KEYS, *_RINGS), families=families)
 
 
 def confined_filter(machine: str, *, network: bool, landlock: int) -> bytes:
@@ -104,12 +106,18 @@ def confined_filter(machine: str, *, network: bool, landlock: int) -> bytes:
         machine,
         refused=(*_KEYS, *_RINGS, *_SHARED),
         families=(_INET, _INET6, _NETLINK) if network else (),
+        shared=True,
         truncation=landlock < _TRUNCATE_RULED,
     )
 
 
 def _assemble(
-    machine: str, *, refused: Iterable[str], families: Iterable[int], truncation: bool
+    machine: str,
+    *,
+    refused: Iterable[str],
+    families: Iterable[int],
+    shared: bool = False,
+    truncation: bool = False,
 ) -> bytes:
     convention, numbers = _MACHINES[machine]
     numbers = numbers | _EVERYWHERE
@@ -123,6 +131,8 @@ def _assemble(
         program += _when(_JUMP_AT_LEAST, _X32, [_refuse(_ENOSYS)])
     for name in refused:
         program += _when(_JUMP_EQUAL, numbers[name], [_refuse(_ENOSYS)])
+    if shared:
+        program += _when(_JUMP_EQUAL, numbers["prlimit64"], _own_limits())
     if truncation:
         program += _when(_JUMP_EQUAL, numbers["truncate"], [_refuse(_EACCES)])
         program += _when(_JUMP_EQUAL, numbers["openat2"], [_refuse(_ENOSYS)])
@@ -132,6 +142,15 @@ def _assemble(
     program += _when(_JUMP_EQUAL, numbers["socket"], _only(families))
     program.append(_instruction(_RETURN, _ALLOW))
     return b"".join(program)
+
+
+def _own_limits() -> list[bytes]:
+    """Refuse to change the limits of another process, which would be a way to end it."""
+    return [
+        _instruction(_LOAD, _ARGUMENTS),
+        *_unless(_JUMP_EQUAL, 0, _refuse(_EPERM)),
+        _instruction(_RETURN, _ALLOW),
+    ]
 
 
 def _no_truncation(argument: int) -> list[bytes]:
