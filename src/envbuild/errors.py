@@ -5,6 +5,7 @@
     ├─ LockfileError     the text or the model of a lock is wrong
     ├─ TargetError       no interpreter, or not a fitting one
     ├─ SelectionError    the lock is fine, what was asked of it is not
+    ├─ ResolutionError   requirements cannot be met, or not as it was asked
     ├─ RealiseError      fetching, unpacking or building failed
     ├─ StoreError        the store cannot be used or is damaged
     ├─ VenvError         the environment cannot be planned or changed
@@ -53,6 +54,10 @@ class TargetError(EnvbuildError):
 
 class SelectionError(EnvbuildError):
     """A lock that is sound, and a request or target that it cannot serve."""
+
+
+class ResolutionError(EnvbuildError):
+    """Requirements that cannot be met, or not as it was asked."""
 
 
 class RealiseError(EnvbuildError):
