@@ -49,13 +49,16 @@ class Blobs:
         unsynced: whether blobs have appeared that a power cut may still take.
     """
 
-    __slots__ = ("_anonymous", "_descriptor", "_staging", "folder", "unsynced")
+    __slots__ = ("_descriptor", "_masked", "_numbers", "_staging", "folder", "unsynced")
 
     def __init__(self, folder: str, staging: str) -> None:
+        from itertools import count
+
         self.folder = folder
         self._staging = staging
         self._descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        self._anonymous = self._can_name_the_anonymous()
+        self._numbers = count()
+        self._masked = _umask() & (layout.FILE_MODE | layout.EXECUTABLE_MODE)
         self.unsynced = False
 
     def close(self) -> None:
@@ -73,9 +76,20 @@ class Blobs:
         """
         if self.has(digest, size=len(data), executable=executable):
             return False
-        with self.draft() as draft:
-            draft.write(data)
-            return draft.publish(digest, executable=executable)
+        try:
+            name, descriptor = self._create(digest[:2], _MODES[executable] & 0o777)
+            try:
+                try:
+                    write_all(descriptor, data)
+                    self._finish(descriptor, executable=executable)
+                finally:
+                    # Some file systems tell only now that there is no room.
+                    os.close(descriptor)
+                return self.give_name(name, len(data), digest, executable=executable)
+            finally:
+                os.unlink(name)
+        except OSError as error:
+            raise StoreUnusable(self.folder, "write to", error) from error
 
     def has(self, digest: Digest, *, size: int, executable: bool) -> bool:
         """Tell whether a blob is there, and looks sound: of that size, with its mode and time.
@@ -103,15 +117,11 @@ class Blobs:
             StoreUnusable: the operating system refuses.
         """
         try:
-            if self._anonymous:
-                # A file without a name leaves nothing behind when this process is killed.
-                flags = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
-                return BlobDraft(self, os.open(self.folder, flags, 0o600), "")
-            name = self._staging_name()
-            flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
-            return BlobDraft(self, os.open(name, flags, 0o600), name)
+            number = next(self._numbers)
+            name, descriptor = self._create(f"{number & 0xFF:02x}", 0o600)
         except OSError as error:
             raise StoreUnusable(self.folder, "write to", error) from error
+        return BlobDraft(self, descriptor, name)
 
     def give_name(self, source: str, size: int, digest: Digest, *, executable: bool) -> bool:
         """Give the file at `source` its name as a blob; return whether it is new.
@@ -139,10 +149,29 @@ class Blobs:
         self.unsynced = True
         return True
 
+    def _create(self, spread: str, mode: int) -> tuple[str, int]:
+        """Make a file in the staging folder; return its path and a descriptor to write to it.
+
+        File systems put a new file beside its folder's others, and ext4 passes over places that
+        were freed lately, one by one. So drafts are spread over folders, as blobs are: that takes
+        a third of the time of one folder, or of files without a name, which would leave nothing
+        behind when this process is killed. What is left behind is removed by whoever looks next.
+        """
+        name = f"{self._staging}/blobs-{spread}/{next(self._numbers)}"
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        try:
+            return name, os.open(name, flags, mode)
+        except FileNotFoundError:
+            os.makedirs(f"{self._staging}/blobs-{spread}", exist_ok=True)
+            return name, os.open(name, flags, mode)
+
+    def _finish(self, descriptor: int, *, executable: bool) -> None:
+        if self._masked:
+            os.fchmod(descriptor, _MODES[executable] & 0o777)
+        os.utime(descriptor, ns=(_TIME, _TIME))
+
     def _link(self, source: str, path: str) -> None:
-        # A descriptor of the folder makes this `linkat` with AT_SYMLINK_FOLLOW, without which the
-        # link below `/proc` would be linked and not what it leads to.
-        os.link(source, path, dst_dir_fd=self._descriptor, follow_symlinks=True)
+        os.link(source, path, dst_dir_fd=self._descriptor, follow_symlinks=False)
 
     def _replace(self, source: str, path: str) -> None:
         """Put sound content in the place of the damaged blob at `path`, which is kept aside.
@@ -178,27 +207,6 @@ class Blobs:
     def _staging_name(self) -> str:
         return f"{self._staging}/{os.urandom(8).hex()}"
 
-    def _can_name_the_anonymous(self) -> bool:
-        """Tell whether a file can be made here without a name and be given one afterwards.
-
-        Tried once, since what stands in the way has many faces: the system, the file system, a
-        container without `/proc`.
-        """
-        if not hasattr(os, "O_TMPFILE"):
-            return False
-        trial = self._staging_name()
-        try:
-            flags = os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC
-            descriptor = os.open(self.folder, flags, 0o600)
-            try:
-                self._link(f"/proc/self/fd/{descriptor}", trial)
-            finally:
-                os.close(descriptor)
-            os.unlink(trial)
-        except OSError:
-            return False
-        return True
-
 
 class BlobDraft:
     """A blob being written: a context manager that forgets what has not been published."""
@@ -223,8 +231,7 @@ class BlobDraft:
         try:
             # Some file systems tell only now that there is no room.
             os.close(self._descriptor)
-            if self._name:
-                os.unlink(self._name)
+            os.unlink(self._name)
         except OSError as failure:
             raise StoreUnusable(self._blobs.folder, "write to", failure) from failure
 
@@ -241,8 +248,7 @@ class BlobDraft:
         try:
             os.fchmod(self._descriptor, _MODES[executable] & 0o777)
             os.utime(self._descriptor, ns=(_TIME, _TIME))
-            source = self._name or f"/proc/self/fd/{self._descriptor}"
-            return self._blobs.give_name(source, self._size, digest, executable=executable)
+            return self._blobs.give_name(self._name, self._size, digest, executable=executable)
         except OSError as error:
             raise StoreUnusable(self._blobs.folder, "write to", error) from error
 
@@ -383,6 +389,12 @@ def write_record(store: Store, path: str, data: bytes) -> None:
     except OSError:
         _unlink(draft)
         raise
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
 
 
 def _publishing_order(path: str) -> tuple[int, str]:
