@@ -225,8 +225,53 @@ def _fetch(
     return _changed("derivation", base, name, change, rule=rule, place=place, **more)
 
 
+def _build(
+    name: str, change: Callable[[Any], object], rule: str, place: str, **more: Any
+) -> Broken:
+    base = more.pop("base", "build-wheel-resolved")
+    return _changed("derivation", base, f"build-{name}", change, rule=rule, place=place, **more)
+
+
+def _mixed(document: Any) -> None:
+    document["source"] = {"derivation": "5c" * 32}
+
+
+def _environment_twice(document: Any) -> None:
+    document["environment"] *= 2
+
+
+BUILDS = (
+    _build("backend-empty", _set("backend", "name", value=""), "a backend has a name", "backend.name"),
+    _build("backend-text", _set("backend", value="demo.build"), "a backend is an object", "backend"),
+    _build("backend-path-text", _set("backend", "path", value="."), "a backend path is a list", "backend.path"),
+    _build("builder-zero", _set("builder", value=0), "builders count from 1", "builder"),
+    _build("settings-text", _set("config_settings", value=[{"name": "a", "values": "b"}]), "a setting has a list of values", "config_settings[0].values"),
+    _build("settings-object", _set("config_settings", value={}), "settings are a list", "config_settings"),
+    _build("version-null", _set("distribution_version", value=None), "a version is a string", "distribution_version"),
+    _build("environment-twice", _environment_twice, "no name stands twice", "environment[1]", unseen=True),
+    _build("environment-unresolved", _mixed, "a form is resolved or not", "environment[0]", unseen=True),
+    _build("environment-without-version", _drop("environment", 0, "version"), "all members are there", "environment[0]"),
+    _build("payload-short", _set("environment", 0, "payload", value="ab"), "a digest has 64 digits", "environment[0].payload"),
+    _build("interpreter-without-headers", _drop("interpreter", "headers"), "all members are there", "interpreter"),
+    _build("interpreter-debug-number", _set("interpreter", "is_debug", value=0), "`is_debug` is a truth value", "interpreter.is_debug"),
+    _build("interpreter-bits-text", _set("interpreter", "pointer_bits", value="64"), "bits are a number", "interpreter.pointer_bits"),
+    _build("platform-tags-list", _set("platform", "tags", value=[]), "tags are a digest", "platform.tags"),
+    _build("requires-unsorted", _set("requires", value=["b", "a"]), "requirements are sorted", "requires[1]", unseen=True),
+    _build("requires-empty", _set("requires", value=[""]), "a requirement is not empty", "requires[0]"),
+    _build("salt-empty", _set("salt", value=""), "a salt is not empty", "salt"),
+    _build("sandbox-level-unknown", _set("sandbox", "level", value="loose"), "there are three levels", "sandbox.level"),
+    _build("sandbox-network-true", _set("sandbox", "network", value=True), "a network is named", "sandbox.network"),
+    _build("sandbox-policy-zero", _set("sandbox", "policy", value=0), "policies count from 1", "sandbox.policy"),
+    _build("source-both", _set("source", "derivation", value="ab" * 32), "a source is named in one way", "source"),
+    _build("subdirectory-outside", _set("subdirectory", value="../x"), "a folder is inside the tree", "subdirectory", unseen=True),
+    _build("toolchain-level-unknown", _set("toolchain", "level", value="known"), "there are three levels", "toolchain.level"),
+    _build("toolchain-program-bare", _set("toolchain", "programs", value=["cc"]), "a program is an object", "toolchain.programs[0]"),
+    _build("variables-number", _set("variables", value=[{"name": "A", "value": 1}]), "a variable is a string", "variables[0].value"),
+)  # fmt: skip
+
 DERIVATIONS = (
     *_common("derivation", "fetch"),
+    *BUILDS,
     _fetch("kind-unknown", _set("kind", value="brew"), "a kind that is not known is left alone", "kind", error="UnknownKind"),
     _fetch("kind-missing", _drop("kind"), "a derivation has a kind", "kind", error="UnknownKind"),
     _fetch("fetch-without-both", _set("hash", value=None), "a fetch has a hash or a location", "document"),
@@ -258,6 +303,11 @@ def _realisation(name: str, change: Callable[[Any], object], rule: str, place: s
 
 
 REALISATIONS = (
+    _realisation("build-archive-prefixed", _set("output", "archive", value="sha256:" + "5f" * 32), "a SHA-256 is bare", "output.archive", base="build"),
+    _realisation("build-duration-negative", _set("output", "duration_ms", value=-1), "a duration is not negative", "output.duration_ms", base="build"),
+    _realisation("build-without-log", _drop("output", "log"), "all members are there", "output", base="build"),
+    _realisation("build-log-null", _set("output", "log", value=None), "a log is a digest", "output.log", base="build"),
+    _realisation("build-rung-empty", _set("output", "rung", value=""), "a rung has a name", "output.rung", base="build"),
     *_common("realisation", "tree"),
     _realisation("key-short", _set("resolved_key", value="ab"), "a digest has 64 digits", "resolved_key"),
     _realisation("name-empty", _set("name", value=""), "a realisation has a name", "name"),

@@ -6,7 +6,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envbuild import canonical
+from envbuild.derivation.build import (
+    Backend,
+    BuildWheel,
+    Dependency,
+    InterpreterIdentity,
+    Platform,
+    Program,
+    Toolchain,
+)
 from envbuild.derivation.model import Fetch, Unpack, decode_derivation
+from envbuild.derivation.sources import UnpackSource
 from envbuild.digest import Digest, digest_of
 from envbuild.environment.manifest import (
     Manifest,
@@ -17,6 +27,7 @@ from envbuild.environment.manifest import (
 from envbuild.frozen import replace
 from envbuild.store.records import (
     ArchiveOutput,
+    BuildOutput,
     EnvironmentRoot,
     NamedRoot,
     Realisation,
@@ -155,7 +166,62 @@ TREES: dict[str, object] = {
     ),
 }
 
+SOURCES = UnpackSource(
+    source=Fetch(name="built-2.0.tar.gz", hash="sha256:" + "5d" * 32, location=None),
+    distribution="built",
+    version="2.0",
+)
+BUILD = BuildWheel(
+    source=SOURCES,
+    distribution="built",
+    version="2.0",
+    backend=Backend(name="demo.build", path=()),
+    requires=("demo>=1",),
+    environment=(Dependency(name="demo", version="1.0", made_by=UNPACK),),
+    interpreter=InterpreterIdentity(
+        implementation="cpython",
+        version="3.13.0",
+        cache_tag="cpython-313",
+        soabi="cpython-313-x86_64-linux-gnu",
+        ext_suffix=".cpython-313-x86_64-linux-gnu.so",
+        abi_flags="",
+        pointer_bits=64,
+        is_debug=False,
+        variables=Digest("1a" * 32),
+        headers=Digest("1b" * 32),
+    ),
+    platform=Platform(name="linux-x86_64", libc="glibc 2.36", tags=Digest("1c" * 32)),
+    toolchain=Toolchain(
+        level="probed",
+        programs=(Program(name="cc", version="cc 12.2.0", digest=Digest("1d" * 32)),),
+    ),
+    rung="bubblewrap",
+)
+SOURCE_TREE = Digest("5c" * 32)
+PAYLOADS = {"demo": Digest("5b" * 32)}
+BUILD_KEY = BUILD.resolved_key(SOURCE_TREE, PAYLOADS)
+
 DERIVATIONS: dict[str, object] = {
+    "build-wheel": BUILD.as_json(),
+    "build-wheel-resolved": BUILD.resolved(SOURCE_TREE, PAYLOADS),
+    "build-wheel-with-everything": replace(
+        BUILD,
+        subdirectory="packages/built",
+        backend=Backend(name="backend:api", path=("tools", ".")),
+        config_settings={"--global-option": ("-v", "-v"), "setup-args": ()},
+        variables={"CFLAGS": "-O1", "EMPTY": ""},
+        rung="landlock",
+        network=True,
+        salt="2026-11",
+    ).resolved(SOURCE_TREE, PAYLOADS),
+    "build-wheel-by-itself": replace(
+        BUILD,
+        backend=Backend(name="own", path=(".",)),
+        requires=(),
+        environment=(),
+        toolchain=Toolchain(level="open"),
+        rung="none",
+    ).as_json(),
     "fetch": FETCH.as_json(),
     "fetch-sha512": Fetch(
         name="demo-1.0-py3-none-any.whl", hash="sha512:" + "7d" * 64, location=None
@@ -183,6 +249,18 @@ REALISATIONS: dict[str, object] = {
         output=TreeOutput(digest=ONE_FILE.digest),
         name="demo-1.0-py3-none-any.whl",
         notes=("`demo/a.py` is not as RECORD says", "`demo/b.py` is not in RECORD"),
+    ),
+    "build": Realisation(
+        resolved_key=BUILD_KEY,
+        output=BuildOutput(
+            digest=ONE_FILE.digest,
+            archive="5f" * 32,
+            duration_ms=1234,
+            log=Digest("6c" * 32),
+            payload=Digest("6d" * 32),
+            rung="bubblewrap",
+        ),
+        name="built-2.0-py3-none-any.whl",
     ),
     "archive": Realisation(
         resolved_key=Digest("3c" * 32),

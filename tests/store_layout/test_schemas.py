@@ -16,6 +16,7 @@ from envbuild.digest import Digest
 from envbuild.store import layout
 from envbuild.store.records import (
     ArchiveOutput,
+    BuildOutput,
     EnvironmentRoot,
     NamedRoot,
     Realisation,
@@ -69,7 +70,17 @@ REALISATIONS = st.builds(
     Realisation,
     resolved_key=DIGESTS,
     output=st.one_of(
-        st.builds(TreeOutput, digest=DIGESTS), st.builds(ArchiveOutput, sha256=HEX, size=SIZES)
+        st.builds(TreeOutput, digest=DIGESTS),
+        st.builds(ArchiveOutput, sha256=HEX, size=SIZES),
+        st.builds(
+            BuildOutput,
+            digest=DIGESTS,
+            archive=HEX,
+            duration_ms=SIZES,
+            log=DIGESTS,
+            payload=DIGESTS,
+            rung=st.sampled_from(["bubblewrap", "none"]),
+        ),
     ),
     name=TEXT.filter(bool),
     notes=st.lists(TEXT).map(tuple),

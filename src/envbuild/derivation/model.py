@@ -160,6 +160,10 @@ def decode_derivation(data: bytes) -> dict[str, Json]:
             check_checkout(document)
         case "source":
             check_source(document)
+        case "build-wheel":
+            from envbuild.derivation.build import check_build_wheel
+
+            check_build_wheel(document)
         case kind:
             raise UnknownKind(kind)
     return document

@@ -30,6 +30,7 @@ STAGING = "staging"
 PARTIAL = "staging/partial"
 TRASH = "trash"
 QUARANTINE = "quarantine"
+LOGS = "logs"
 VIEWS = "views"
 CACHE = "cache"
 
@@ -49,6 +50,7 @@ FOLDERS = (
     PARTIAL,
     TRASH,
     QUARANTINE,
+    LOGS,
     VIEWS,
     CACHE,
 )
@@ -119,6 +121,16 @@ def parse_realisation(path: str) -> tuple[Digest, str] | None:
     if key is None or output == name or not is_digest(output):
         return None
     return key, output
+
+
+def logs(resolved_key: Digest) -> str:
+    """Return the folder that holds what builds of a resolved key printed."""
+    return f"{LOGS}/{resolved_key[:2]}/{resolved_key[2:]}"
+
+
+def log(resolved_key: Digest, digest: Digest) -> str:
+    """Return the path of a log, whose content has that digest."""
+    return f"{logs(resolved_key)}/{digest}.log"
 
 
 def environment_root(path_digest: Digest) -> str:

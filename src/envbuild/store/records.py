@@ -51,6 +51,25 @@ class ArchiveOutput:
     size: int
 
 
+@frozen
+class BuildOutput(TreeOutput):
+    """A build gave a tree; how it came to that, which decides nothing.
+
+    Attributes:
+        archive: SHA-256 of the wheel that was built; the store does not keep it.
+        duration_ms: that it took, in milliseconds.
+        log: BLAKE3 of what was printed, by which the log is found.
+        payload: the payload digest of the tree.
+        rung: of the ladder of sandboxes, where it was built.
+    """
+
+    archive: str
+    duration_ms: int
+    log: Digest
+    payload: Digest
+    rung: str
+
+
 Output = TreeOutput | ArchiveOutput
 
 
@@ -86,9 +105,20 @@ class Realisation:
 
     def encode(self) -> bytes:
         """Return the canonical bytes."""
+        output: Json
         match self.output:
+            case BuildOutput() as build:
+                output = {
+                    "archive": build.archive,
+                    "digest": build.digest,
+                    "duration_ms": build.duration_ms,
+                    "kind": "build",
+                    "log": build.log,
+                    "payload": build.payload,
+                    "rung": build.rung,
+                }
             case TreeOutput(digest=digest):
-                output: Json = {"kind": "tree", "digest": digest}
+                output = {"kind": "tree", "digest": digest}
             case ArchiveOutput(sha256=sha256, size=size):
                 output = {"kind": "archive", "sha256": sha256, "size": size}
         return canonical.encode(
@@ -240,6 +270,8 @@ def _digest(value: Json, what: str, place: str) -> Digest:
 
 def _output(value: Json) -> Output:
     what = "realisation"
+    if isinstance(value, dict) and value.get("kind") == "build":
+        return _build(value)
     match value:
         case {"kind": "tree", "digest": digest, **rest} if not rest:
             return TreeOutput(digest=_digest(digest, what, "output.digest"))
@@ -249,4 +281,26 @@ def _output(value: Json) -> Output:
             if not isinstance(size, int) or isinstance(size, bool) or size < 0:
                 raise InvalidRecord(what, "output.size", "it is not a size")
             return ArchiveOutput(sha256=sha256, size=size)
-    raise InvalidRecord(what, "output", "it is neither a tree nor an archive")
+    raise InvalidRecord(what, "output", "it is neither a tree, a build nor an archive")
+
+
+def _build(value: dict[str, Json]) -> BuildOutput:
+    what = "realisation"
+    keys = {"archive", "digest", "duration_ms", "kind", "log", "payload", "rung"}
+    if value.keys() != keys:
+        raise InvalidRecord(what, "output", f"its keys are not {', '.join(sorted(keys))}")
+    archive, duration, rung = value["archive"], value["duration_ms"], value["rung"]
+    if not isinstance(archive, str) or not is_digest(archive):
+        raise InvalidRecord(what, "output.archive", "it is not a SHA-256")
+    if not isinstance(duration, int) or isinstance(duration, bool) or duration < 0:
+        raise InvalidRecord(what, "output.duration_ms", "it is not a duration")
+    if not isinstance(rung, str) or not rung:
+        raise InvalidRecord(what, "output.rung", "it is not a string with something in it")
+    return BuildOutput(
+        digest=_digest(value["digest"], what, "output.digest"),
+        archive=archive,
+        duration_ms=duration,
+        log=_digest(value["log"], what, "output.log"),
+        payload=_digest(value["payload"], what, "output.payload"),
+        rung=rung,
+    )
