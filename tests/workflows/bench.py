@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -59,6 +60,18 @@ class Bench:
 
     def actions(self, result: RealiseResult) -> list[tuple[str, str]]:
         return [(change.name, change.action) for change in result.changes]
+
+
+def bench_in(root: Path) -> Bench:
+    """Return a project in a folder, with a store of its own beside it."""
+    folder = root / "project"
+    folder.mkdir()
+    return Bench(
+        folder=folder,
+        options=RealiseOptions(
+            store=str(root / "store"), cache=str(root / "cache"), python=sys.executable
+        ),
+    )
 
 
 def uv(*words: str) -> str:

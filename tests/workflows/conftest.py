@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
-from envbuild.workflows.options import RealiseOptions
-from workflows.bench import Bench
+from workflows.bench import Bench, bench_in
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    folder = tmp_path / "project"
-    folder.mkdir()
-    return Bench(
-        folder=folder,
-        options=RealiseOptions(
-            store=str(tmp_path / "store"), cache=str(tmp_path / "cache"), python=sys.executable
-        ),
-    )
+    return bench_in(tmp_path)

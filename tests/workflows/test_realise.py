@@ -19,6 +19,7 @@ from envbuild.realise.execute import HashChanged, MissingOffline
 from envbuild.realise.fetch import HashMismatch
 from envbuild.store import layout
 from envbuild.store.local import Store
+from envbuild.workflows.apply import LinkInTheWay
 from workflows.bench import Bench, uv, uv_install
 
 
@@ -227,6 +228,58 @@ def test_an_environment_of_symbolic_links_works_and_changes(bench: Bench) -> Non
     bench.lock(beta)
     bench.realise(link_mode="symlink")
     assert not os.path.lexists(bench.site / "alpha")
+
+
+def test_a_link_to_a_folder_becomes_a_folder_when_another_package_joins(bench: Bench) -> None:
+    one = bench.wheel("ns-one", "1", files={"ns/one.py": "X = 1\n", "ns/deep/one.py": ""})
+    two = bench.wheel("ns-two", "1", files={"ns/two.py": "X = 2\n"})
+    bench.lock(one)
+    bench.realise(link_mode="symlink")
+    assert (bench.site / "ns").is_symlink()
+    before = snapshot(Path(bench.options.store) / "views")
+    bench.lock(one, two)
+    result = bench.realise(link_mode="symlink")
+    assert bench.actions(result) == [("ns-two", "added")]
+    assert bench.python("import ns.one, ns.two, ns.deep.one; print(ns.one.X, ns.two.X)") == "1 2"
+    assert snapshot(Path(bench.options.store) / "views") == before
+    bench.lock(one)
+    bench.realise(link_mode="symlink")
+    assert bench.python("import ns.one; print(ns.one.X)") == "1"
+    assert not (bench.site / "ns/two.py").exists()
+
+
+def test_a_link_to_a_folder_is_dissolved_in_every_link_mode(bench: Bench) -> None:
+    one = bench.wheel("ns-one", "1", files={"ns/one.py": "X = 1\n"})
+    bench.lock(one)
+    bench.realise(link_mode="symlink")
+    before = snapshot(Path(bench.options.store) / "views")
+    bench.lock(one, bench.wheel("ns-two", "1", files={"ns/two.py": "X = 2\n"}))
+    bench.realise(link_mode="hardlink")
+    assert sorted(path.name for path in (bench.site / "ns").iterdir()) == ["one.py", "two.py"]
+    assert snapshot(Path(bench.options.store) / "views") == before
+
+
+def test_nothing_is_added_to_a_link_that_is_to_be_left_alone(bench: Bench) -> None:
+    bench.lock(bench.wheel("ns-one", "1", files={"ns/one.py": "X = 1\n"}))
+    bench.realise(link_mode="symlink")
+    bench.lock(bench.wheel("ns-two", "1", files={"ns/two.py": "X = 2\n"}))
+    before = snapshot(bench.venv), snapshot(Path(bench.options.store) / "views")
+    with pytest.raises(LinkInTheWay):
+        bench.realise(link_mode="symlink", inexact=True)
+    assert (snapshot(bench.venv), snapshot(Path(bench.options.store) / "views")) == before
+
+
+def test_a_folder_with_files_of_nobody_is_not_replaced_by_a_link(bench: Bench) -> None:
+    bench.lock(bench.wheel("alpha", "1"))
+    bench.realise()
+    (bench.site / "alpha/notes.txt").write_text("mine")
+    bench.lock(bench.wheel("alpha", "2"))
+    bench.realise(link_mode="symlink")
+    assert (bench.site / "alpha/notes.txt").read_text() == "mine"
+    assert bench.python("import alpha; print(alpha.VERSION)") == "2"
+    bench.realise(link_mode="symlink", venv="fresh")
+    (fresh,) = (bench.folder / "fresh").glob("lib/python*/site-packages/alpha/__init__.py")
+    assert fresh.read_text() == "VERSION = '2'\n"
 
 
 def test_an_environment_of_uv_is_taken_over_package_by_package(bench: Bench) -> None:

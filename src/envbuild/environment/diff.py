@@ -1,7 +1,7 @@
 """What has to change: two sets of footprints to the distributions and units that differ.
 
-A unit that one distribution has for itself, before and after, is *swapped*: one rename, whatever it
-holds. A unit that several share, or that holds files of no distribution, is *merged*, file by file.
+A unit of which everything changes is *swapped*: one rename, whatever it holds. A unit that holds files
+of a distribution that stays, or of none, is *merged*, file by file.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Difference:
         removed, added: names of distributions that only one of the two has, sorted.
         replaced: names of those that both have and that differ, sorted.
         repaired: names of those that are the right ones, but not intact, sorted.
+        moved: names of those that are right and intact, but have to be placed again, sorted.
         swapped: units to be exchanged as a whole, sorted.
         merged: units to be changed file by file, sorted.
     """
@@ -26,18 +27,19 @@ class Difference:
     added: tuple[str, ...]
     replaced: tuple[str, ...]
     repaired: tuple[str, ...]
+    moved: tuple[str, ...]
     swapped: tuple[str, ...]
     merged: tuple[str, ...]
 
     @property
     def outgoing(self) -> frozenset[str]:
         """Names of the distributions whose present files go."""
-        return frozenset((*self.removed, *self.replaced, *self.repaired))
+        return frozenset((*self.removed, *self.replaced, *self.repaired, *self.moved))
 
     @property
     def incoming(self) -> frozenset[str]:
         """Names of the distributions whose files have to be placed."""
-        return frozenset((*self.added, *self.replaced, *self.repaired))
+        return frozenset((*self.added, *self.replaced, *self.repaired, *self.moved))
 
     @property
     def is_empty(self) -> bool:
@@ -50,6 +52,7 @@ def compare(
     wanted: tuple[Footprint, ...],
     *,
     damaged: frozenset[str] = frozenset(),
+    moved: frozenset[str] = frozenset(),
     strays: frozenset[str] = frozenset(),
 ) -> Difference:
     """Compare what is present with what is wanted.
@@ -58,6 +61,7 @@ def compare(
         present: no name twice.
         wanted: no name twice.
         damaged: names whose files cannot be relied on, though their identity is right.
+        moved: names whose files have to be placed again, though nothing is wrong with them.
         strays: units that hold files of no distribution, which have to stay.
     """
     before = {footprint.name: footprint for footprint in present}
@@ -67,7 +71,8 @@ def compare(
     both = [name for name in before if name in after]
     replaced = {name for name in both if before[name].identity != after[name].identity}
     repaired = {name for name in both if name in damaged and name not in replaced}
-    changed = removed | added | replaced | repaired
+    again = {name for name in both if name in moved} - replaced - repaired
+    changed = removed | added | replaced | repaired | again
 
     owners_before, owners_after = owners(present), owners(wanted)
     swapped = set[str]()
@@ -79,14 +84,15 @@ def compare(
         for unit in footprint.units
     }
     for unit in touched:
-        one, other = owners_before.get(unit, []), owners_after.get(unit, [])
-        alone = len(one) <= 1 and len(other) <= 1 and changed.issuperset((*one, *other))
-        (swapped if alone and unit not in strays else merged).add(unit)
+        sharing = (*owners_before.get(unit, ()), *owners_after.get(unit, ()))
+        whole = changed.issuperset(sharing) and unit not in strays
+        (swapped if whole else merged).add(unit)
     return Difference(
         removed=_sorted(removed),
         added=_sorted(added),
         replaced=_sorted(replaced),
         repaired=_sorted(repaired),
+        moved=_sorted(again),
         swapped=_sorted(swapped),
         merged=_sorted(merged),
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from envbuild.environment.footprint import SKELETON, Footprint
+from envbuild.environment.footprint import SKELETON, Footprint, unit_of
 from envbuild.environment.installed import find_infos, read_installed
 from envbuild.environment.state import State, changed_stamps, read_state
 from envbuild.errors import VenvError
@@ -132,6 +132,7 @@ def _examine(prefix: str, state: State, changed: frozenset[str] | None, scheme: 
         untouched = changed is None or footprint.info not in changed
         if not intact or not untouched:
             damaged.add(footprint.name)
+    damaged |= _robbed(prefix, state, damaged, scheme)
     strangers = {}
     for info in sorted(infos - set(known)):
         footprint = read_installed(prefix, info, scheme).footprint
@@ -150,3 +151,27 @@ def _examine(prefix: str, state: State, changed: frozenset[str] | None, scheme: 
         strangers=frozenset(strangers),
         broken=broken,
     )
+
+
+def _robbed(prefix: str, state: State, damaged: set[str], scheme: Scheme) -> set[str]:
+    """Return names of those that a damaged distribution has taken files along from.
+
+    Where two have a file with equal content, an installer that removes one of them removes the file.
+    """
+    units = frozenset(
+        unit
+        for footprint in state.footprints
+        if footprint.name in damaged
+        for unit in footprint.units
+    )
+    found = set()
+    for footprint in state.footprints:
+        if footprint.name in damaged or not footprint.info or units.isdisjoint(footprint.units):
+            continue
+        if not os.path.exists(f"{prefix}/{footprint.info}/RECORD"):
+            found.add(footprint.name)
+            continue
+        files = read_installed(prefix, footprint.info, scheme).files
+        if any(unit_of(file, units) and not os.path.lexists(f"{prefix}/{file}") for file in files):
+            found.add(footprint.name)
+    return found

@@ -29,7 +29,7 @@ from envbuild.workflows.options import Change
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from envbuild.environment.instantiation import Distribution, Instantiation
     from envbuild.environment.placement import Placement
@@ -64,6 +64,19 @@ class UnregisteredSymlinks(VenvError):
             hint="choose another `--link-mode`",
         )
         self.prefix = prefix
+
+
+class LinkInTheWay(VenvError):
+    """A folder that is one link into the store, and has to be shared with what is to be left alone."""
+
+    def __init__(self, prefix: str, folder: str) -> None:
+        super().__init__(
+            f"nothing can be added to the folder `{folder}` of the environment `{prefix}`: it is one "
+            "link into the store, of a package that is to be left alone",
+            hint="leave out `--inexact`, or add `--clear`",
+        )
+        self.prefix = prefix
+        self.folder = folder
 
 
 @frozen
@@ -165,7 +178,22 @@ class _Run:
         if difference.is_empty:
             return self._nothing_to_do(found)
         outgoing = self._outgoing(found, difference)
-        difference = self._with_strays(found, staying, difference, outgoing)
+        overwritten = self._overwritten(found, difference, outgoing)
+        if overwritten:
+            found = replace(found, damaged=found.damaged | overwritten)
+            difference = self._difference(found, staying)
+        moved = self._owners_of_links(found, difference) - {each.name for each in staying}
+        if moved:
+            difference = self._difference(found, staying, moved=moved)
+        if overwritten or moved:
+            outgoing = self._outgoing(found, difference)
+        known = frozenset(path for installed in outgoing.values() for path in installed.files)
+        strays = strays_in(self.prefix, difference.swapped, known)
+        if strays:
+            difference = self._difference(found, staying, moved=moved, strays=strays)
+        links = self._links_in(difference.merged)
+        if links:
+            raise LinkInTheWay(self.prefix, min(links))
         return self._change(found, difference, outgoing, staying)
 
     def compare_only(self) -> Applied:
@@ -209,6 +237,8 @@ class _Run:
         self,
         found: Contents,
         staying: tuple[Footprint, ...],
+        *,
+        moved: frozenset[str] = frozenset(),
         strays: frozenset[str] = frozenset(),
     ) -> Difference:
         footprints = found.footprints
@@ -217,19 +247,53 @@ class _Run:
             skeleton = replace(self.instantiation.skeleton, identity="")
             footprints = (skeleton, *footprints)
         wanted = tuple(sorted((*self.wanted, *staying), key=_name))
-        return compare(footprints, wanted, damaged=found.damaged, strays=strays)
+        return compare(footprints, wanted, damaged=found.damaged, moved=moved, strays=strays)
 
-    def _with_strays(
-        self,
-        found: Contents,
-        staying: tuple[Footprint, ...],
-        difference: Difference,
-        outgoing: Mapping[str, Installed],
-    ) -> Difference:
-        """Take a closer look at the folders that would be exchanged as a whole."""
-        known = frozenset(path for installed in outgoing.values() for path in installed.files)
-        strays = strays_in(self.prefix, difference.swapped, known)
-        return self._difference(found, staying, strays) if strays else difference
+    def _overwritten(
+        self, found: Contents, difference: Difference, outgoing: Mapping[str, Installed]
+    ) -> frozenset[str]:
+        """Return names of ours that stay and have a file which a stranger that goes has as well.
+
+        Whoever installed that has written over the file, and our own metadata tells nothing of it.
+        """
+        theirs = {
+            path for name in found.strangers & outgoing.keys() for path in outgoing[name].files
+        }
+        units = frozenset(
+            unit
+            for name in found.strangers & outgoing.keys()
+            for unit in outgoing[name].footprint.units
+        )
+        return frozenset(
+            footprint.name
+            for footprint in found.footprints
+            if footprint.identity
+            and footprint.info
+            and footprint.name not in difference.outgoing
+            and not units.isdisjoint(footprint.units)
+            and not theirs.isdisjoint(
+                read_installed(self.prefix, footprint.info, self.scheme).files
+            )
+        )
+
+    def _owners_of_links(self, found: Contents, difference: Difference) -> frozenset[str]:
+        """Return names of those that have a folder as one link, which others are to be in as well.
+
+        It leads into the store, so nothing may enter or leave it: it has to be exchanged as a whole.
+        """
+        links = self._links_in(difference.merged)
+        return frozenset(
+            footprint.name
+            for footprint in found.footprints
+            if not links.isdisjoint(footprint.units)
+        )
+
+    def _links_in(self, units: Iterable[str]) -> frozenset[str]:
+        """Return those of `units` that are folders by way of a link."""
+        paths = ((unit, f"{self.prefix}/{unit}") for unit in units)
+        return frozenset(
+            unit for unit, path in paths if os.path.islink(path) and os.path.isdir(path)
+        )
 
     def _staying(self, footprints: tuple[Footprint, ...]) -> tuple[Footprint, ...]:
         """Return what others installed and is to be left."""
@@ -275,7 +339,7 @@ class _Run:
         self._register()
         placed = change(
             self.prefix,
-            self._blueprint(),
+            self._blueprint(frozenset(difference.merged)),
             self._wish(),
             difference=difference,
             outgoing=outgoing,
@@ -318,7 +382,7 @@ class _Run:
         if not registered and self.workshop.options.link_mode == "symlink":
             raise UnregisteredSymlinks(self.prefix)
 
-    def _blueprint(self) -> Blueprint:
+    def _blueprint(self, merged: frozenset[str] = frozenset()) -> Blueprint:
         by_name = {each.footprint.name: each for each in self.instantiation.distributions}
         target = self.interpreter.target
         wants_symlinks = self.workshop.options.link_mode == "symlink"
@@ -338,7 +402,7 @@ class _Run:
             skeleton_links=skeleton_links(target, self.interpreter.executable),
             load=lambda name: self._load(by_name[name]),
             tolerated=self.instantiation.tolerated,
-            symlinks=self._symlinks() if wants_symlinks else {},
+            symlinks=self._symlinks(merged) if wants_symlinks else {},
         )
 
     def _load(self, distribution: Distribution) -> tuple[Placement, tuple[WrittenFile, ...]]:
@@ -369,8 +433,12 @@ class _Run:
         )
         return placement, written
 
-    def _symlinks(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        """Return for each distribution the folders that can be one link into its view."""
+    def _symlinks(self, merged: frozenset[str]) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Return for each distribution the folders that can be one link into its view.
+
+        Args:
+            merged: units that are changed file by file.
+        """
         from envbuild.store.views import ensure_view
 
         store = self.workshop.store
@@ -378,7 +446,7 @@ class _Run:
         alone = {
             unit
             for unit, names in owners(tuple(each.footprint for each in distributions)).items()
-            if len(names) == 1
+            if len(names) == 1 and unit not in merged
         }
         site_folders = {self.scheme.purelib, self.scheme.platlib}
         found = {}

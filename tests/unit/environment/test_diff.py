@@ -33,7 +33,7 @@ def test_equal_sets_differ_in_nothing() -> None:
     difference = compare((IDNA, GOOGLE_API), (IDNA, GOOGLE_API))
     assert difference.is_empty
     assert difference == Difference(
-        removed=(), added=(), replaced=(), repaired=(), swapped=(), merged=()
+        removed=(), added=(), replaced=(), repaired=(), moved=(), swapped=(), merged=()
     )
 
 
@@ -58,6 +58,25 @@ def test_a_folder_that_changes_hands_is_swapped() -> None:
     difference = compare((GOOGLE_API,), (GOOGLE_AUTH,))
     assert difference.removed == ("google-api",)
     assert f"{SITE}/google" in difference.swapped
+
+
+def test_a_folder_of_several_that_all_change_is_swapped() -> None:
+    newer = footprint("google-api", "2", f"{SITE}/google")
+    assert f"{SITE}/google" in compare((GOOGLE_API,), (GOOGLE_AUTH, newer)).swapped
+    assert f"{SITE}/google" in compare((GOOGLE_API, GOOGLE_AUTH), ()).swapped
+    assert f"{SITE}/google" in compare((GOOGLE_API, GOOGLE_AUTH), (newer,)).swapped
+    assert f"{SITE}/google" in compare((GOOGLE_API, GOOGLE_AUTH), (newer, GOOGLE_AUTH)).merged
+
+
+def test_what_has_to_be_placed_again_leaves_and_enters_like_what_is_damaged() -> None:
+    moved = frozenset({"google-api"})
+    difference = compare((GOOGLE_API,), (GOOGLE_API, GOOGLE_AUTH), moved=moved)
+    assert (difference.repaired, difference.moved) == ((), ("google-api",))
+    assert difference.outgoing == {"google-api"}
+    assert difference.incoming == {"google-api", "google-auth"}
+    assert f"{SITE}/google" in difference.swapped
+    assert compare((GOOGLE_API,), (GOOGLE_API,), damaged=moved, moved=moved).moved == ()
+    assert compare((GOOGLE_API,), (), moved=moved).moved == ()
 
 
 def test_a_folder_with_files_of_nobody_is_merged() -> None:
