@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.wheel_locks import lock_of
+from support.wheels import build_wheel
+
 if TYPE_CHECKING:
     from cli.desk import Desk
 
@@ -114,6 +117,24 @@ def test_settings_of_the_project_count(desk: Desk) -> None:
     ended = desk.run("realize", "--json", "--no-config", "--link-mode", "hardlink")
     assert ended.json["prefix"] == f"{desk.project}/.venv"
     assert ended.json["link_mode"] == "hardlink"
+
+
+def test_who_has_a_path_that_two_claim_may_be_set(desk: Desk) -> None:
+    wheels = [
+        build_wheel(desk.project / "wheels", name, "1", files={"same.py": f"X = {name!r}\n"})
+        for name in ("one", "two")
+    ]
+    (desk.project / "uv.lock").write_text(lock_of(wheels, folder=desk.project), encoding="utf-8")
+    failed = desk.run("realize", code=1)
+    assert "`one` and `two` both install `lib/python" in failed.err
+    assert "hint: `--collisions first` takes" in failed.err
+    (desk.project / "pyproject.toml").write_text(
+        '[tool.envbuild]\ncollisions = "last"\n', encoding="utf-8"
+    )
+    assert "note `one` does without `lib/python" in desk.run("realize").out
+    desk.variables["ENVBUILD_COLLISIONS"] = "first"
+    assert "note `two` does without `lib/python" in desk.run("realize").out
+    assert "note `one` does without `lib/python" in desk.run("realize", "--collisions=last").out
 
 
 def test_a_wrong_setting_names_file_and_key(desk: Desk) -> None:

@@ -45,6 +45,7 @@ def options(line: str) -> RealiseOptions:
         ("--venv /v", {"venv": "/v"}),
         ("-p 3.12", {"python": "3.12"}),
         ("--store /s --cache-dir /c", {"store": "/s", "cache": "/c"}),
+        ("--collisions last", {"collisions": "last"}),
         ("--link-mode clone --require-link", {"link_mode": "reflink", "require_link": True}),
         ("--clear", {"clear": True}),
         ("--inexact", {"inexact": True}),
