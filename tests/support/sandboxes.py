@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.interpreters import pythons
 
 from envbuild.sandbox.machine import machine_from_json
 from envbuild.sandbox.model import (
@@ -37,6 +36,7 @@ from envbuild.sandbox.model import (
 from envbuild.sandbox.probe import probe
 from envbuild.sandbox.run import SandboxFailed, Stop, run
 from envbuild.sandbox.variables import build_environment
+from support.interpreters import pythons
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -104,6 +104,12 @@ class Place:
         path = self.path / name
         path.write_text(text, encoding="utf-8")
         path.chmod(0o600)
+        return self.own(path)
+
+    def own_folder(self, name: str) -> Path:
+        """Make a folder of the user's beside the build folder."""
+        path = self.path / name
+        path.mkdir()
         return self.own(path)
 
     def build_holds(self, name: str, text: str) -> str:
@@ -310,9 +316,8 @@ def _sources_for_everyone() -> str:
 
     folder = tempfile.mkdtemp(prefix="envbuild-sources-")
     atexit.register(shutil.rmtree, folder)
-    target = shutil.copytree(
-        SOURCES, f"{folder}/envbuild", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    for path in [Path(folder), target, *Path(target).rglob("*")]:
-        os.chmod(path, 0o755 if Path(path).is_dir() else 0o644)
+    shutil.copytree(SOURCES, f"{folder}/envbuild", ignore=shutil.ignore_patterns("__pycache__"))
+    # Whatever the mask of this process is.
+    for path in [Path(folder), *Path(folder).rglob("*")]:
+        path.chmod(0o755 if path.is_dir() else 0o644)
     return folder

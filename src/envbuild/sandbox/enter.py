@@ -6,6 +6,7 @@ fails on the way is written to the report pipe: it is a failure of the sandbox, 
 
 from __future__ import annotations
 
+import errno
 import marshal
 import os
 import sys
@@ -75,13 +76,15 @@ def _become(order: Order) -> NoReturn:
     places = [name]
     if "/" not in name:
         places = [f"{folder}/{name}" for folder in variables.get("PATH", "").split(":") if folder]
+    failure = OSError(errno.ENOENT, "", name)
     for place in places:
         try:
             os.execve(place, order["argv"], variables)  # noqa: S606 - all of this is about that
-        except (FileNotFoundError, NotADirectoryError, PermissionError):
-            if place == places[-1]:
-                raise
-    raise FileNotFoundError(2, "", name)
+        except OSError as error:
+            # One that may not be executed is worth more than that there is none elsewhere.
+            if error.errno not in {errno.ENOENT, errno.ENOTDIR}:
+                failure = OSError(error.errno, "", name)
+    raise failure
 
 
 def _enter_nothing(order: Order) -> NoReturn:

@@ -177,9 +177,12 @@ def _mounts(request: Request, system: System) -> tuple[Mount, ...]:
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         mounts.append(("link", f"/dev/{name}", f"/proc/self/fd{target}"))
     temporary = f"{request.folder}/{TEMPORARY}"
+    # Nothing is ever put into a place that an earlier program could write to: it might have left a
+    # link there. So a place with something to be read in it stays a folder of the root.
     mounts.extend(
         ("bind", temporary, path, "write")
         for path in ("/tmp", "/var/tmp")  # noqa: S108 - what programs use that ask for no other
+        if not any(each.inner.startswith(f"{path}/") for each in request.reads)
     )
     # What contains others comes before them.
     reads = sorted(request.reads, key=_inner)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import marshal
 import os
+import stat
 import sys
 from time import monotonic
 
@@ -40,7 +41,7 @@ _START = (
 _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 _NOT_STARTED = "bwrap: execvp "
-"""How bubblewrap begins to say that there is no such program; it has no other way of telling."""
+"""How bubblewrap begins to say that it is the program that could not be started."""
 
 _LONGEST_LINE = 64 * 1024
 
@@ -105,7 +106,7 @@ def run(
         request: what to run; in its build folder, `home` and `tmp` are made where they are missing.
         rung: where, one of `machine.rungs`.
         machine: the facts.
-        log: path of a file that gets both output streams as they come, in their order; written anew.
+        log: path of a file outside of the build folder that gets both output streams as they come, in their order; written anew.
             It ends with a line about the limit, where the output ran into it.
         on_line: called with every line of the output, without its end, from this thread.
         stop: ends the program from another thread.
@@ -115,7 +116,7 @@ def run(
         OSError: the log cannot be written.
     """
     for name in (HOME, TEMPORARY):
-        os.makedirs(os.path.join(request.folder, name), mode=0o700, exist_ok=True)
+        _ensure_folder(os.path.join(request.folder, name))
     order = plan(request, rung, machine, look_at_system())
     start = monotonic()
     with open(log, "wb", buffering=0) as file:
@@ -124,8 +125,6 @@ def run(
     match answer:
         case ("ended", str() as ended, int() as status):
             exited = os.WIFEXITED(status)
-            if rung == "bubblewrap" and output.text().startswith(_NOT_STARTED):
-                raise SandboxFailed(rung, request.argv[0], 0, output.text())
             reason: Ending = "output" if output.exceeded else ended  # type: ignore[assignment]
             return Outcome(
                 ended=reason,
@@ -135,9 +134,22 @@ def run(
                 rung=rung,
             )
         case ("failed", str() as what, int() as number):
+            if output.text().startswith(_NOT_STARTED):
+                what = request.argv[0]
             raise SandboxFailed(rung, what, number, output.text())
         case _:
             raise SandboxFailed(rung, "supervisor", 0, output.text())
+
+
+def _ensure_folder(path: str) -> None:
+    """Make a folder, in place of anything else that an earlier program may have left there."""
+    try:
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            return
+        os.unlink(path)
+    except FileNotFoundError:
+        pass
+    os.mkdir(path, 0o700)
 
 
 def look_at_system() -> System:

@@ -14,16 +14,16 @@ import socket
 import subprocess
 import threading
 from contextlib import closing, contextmanager
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.sandboxes import ON_EVERY_REAL_RUNG, ON_EVERY_RUNG, Place, machine, place, sealed
 
-from envbuild.sandbox.model import TEMPORARY
+from envbuild.sandbox.model import Readable
+from support.sandboxes import ON_EVERY_REAL_RUNG, ON_EVERY_RUNG, Place, machine, place, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 
 @pytest.fixture(params=ON_EVERY_REAL_RUNG)
@@ -176,18 +176,25 @@ def test_the_system_cannot_be_changed(held: Place) -> None:
     assert {name: answer for name, answer in answers.items() if answer[0] == "done"} == {}
 
 
+@dataclass
+class Service:
+    """Something that listens: where, and what has arrived."""
+
+    address: Any
+    got: list[bytes]
+
+
 @contextmanager
-def listener(family: int, address: object, kind: int = socket.SOCK_STREAM) -> Iterator[list[bytes]]:
-    """Listen; what arrives is noted, a connection as `connected`."""
-    got: list[bytes] = []
+def listener(family: int, address: Any, kind: int = socket.SOCK_STREAM) -> Iterator[Service]:
+    """Listen; a connection is noted as `connected`, a datagram with its content."""
     with closing(socket.socket(family, kind)) as server:
         server.bind(address)
         if isinstance(address, str) and address.startswith("/"):
             os.chmod(address, 0o777)
         if kind == socket.SOCK_STREAM:
             server.listen()
-        got_address = server.getsockname()
         server.settimeout(0.05)
+        service = Service(server.getsockname(), [])
         over = threading.Event()
 
         def serve() -> None:
@@ -195,28 +202,19 @@ def listener(family: int, address: object, kind: int = socket.SOCK_STREAM) -> It
                 try:
                     if kind == socket.SOCK_STREAM:
                         server.accept()[0].close()
-                        got.append(b"connected")
+                        service.got.append(b"connected")
                     else:
-                        got.append(server.recv(100))
+                        service.got.append(server.recv(100))
                 except TimeoutError:
                     continue
 
         thread = threading.Thread(target=serve)
         thread.start()
         try:
-            yield _Got(got, got_address)
+            yield service
         finally:
             over.set()
             thread.join()
-
-
-class _Got(list[bytes]):
-    """What arrived, and where it could."""
-
-    def __init__(self, got: list[bytes], address: object) -> None:
-        super().__init__()
-        self.got = got
-        self.address = address
 
 
 NETWORK = (
@@ -383,7 +381,7 @@ print(json.dumps(answers))
 
 def test_other_processes_are_out_of_reach(there: Place) -> None:
     marker = f"victim-{os.getpid()}"
-    prefix = ()
+    prefix: tuple[str, ...] = ()
     if there.user == "nobody":
         prefix = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
     with subprocess.Popen(
@@ -414,18 +412,20 @@ def test_other_processes_are_out_of_reach(there: Place) -> None:
     assert done - {"seen"} <= unruled
 
 
-def test_a_link_left_in_the_build_folder_leads_nobody_astray(held: Place, tmp_path: Path) -> None:
-    # The folders that the sandbox makes are not taken from what lies there.
-    target = held.path / "target"
-    target.mkdir()
-    held.own(target)
-    os.symlink(target, held.folder / TEMPORARY)
-    os.lchown(held.folder / TEMPORARY, *held.folder.stat()[4:6])
-    ran = held.runs("/bin/sh", "-c", 'echo x >"$TMPDIR/made"; echo y >/tmp/made; true')
-    assert ran.outcome.succeeded
-    if not sealed(held.rung):
-        assert os.listdir(target) == []
-
-
-def test_answers_are_plain(held: Place) -> None:
-    assert json.loads(held.runs("/bin/echo", "[1]").lines[0]) == [1]
+def test_what_an_earlier_program_left_leads_a_later_one_nowhere(held: Place) -> None:
+    target = held.own_folder("target")
+    shown = held.own_folder("shown")
+    held.reads.append(Readable(outer=str(shown), inner=str(shown)))
+    above = str(shown.parent).strip("/").split("/")[1]
+    first = held.runs(
+        "/bin/sh", "-c",
+        f"rm -r home tmp && ln -s {target} home && ln -s {target} tmp && ls -l tmp",
+    )  # fmt: skip
+    assert first.outcome.succeeded, first.log
+    second = held.runs("/bin/sh", "-c", 'ls -d ~ "$TMPDIR"; echo x >~/made; echo y >"$TMPDIR/made"')
+    assert second.outcome.succeeded, second.log
+    third = held.runs("/bin/sh", "-c", f"rm -r tmp && mkdir tmp && ln -s {target} tmp/{above}")
+    assert third.outcome.succeeded, third.log
+    held.runs("/bin/sh", "-c", "echo z >/tmp/made; ls /tmp")
+    assert os.listdir(target) == []
+    assert os.listdir(shown) == []

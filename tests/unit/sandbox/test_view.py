@@ -7,9 +7,9 @@ import platform
 from typing import TYPE_CHECKING
 
 import pytest
-from support.sandboxes import ON_EVERY_REAL_RUNG, ON_EVERY_RUNG, Place, place, sealed
 
 from envbuild.sandbox.model import Readable
+from support.sandboxes import ON_EVERY_REAL_RUNG, ON_EVERY_RUNG, Place, place, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +126,14 @@ def test_the_sealed_rungs_show_the_same(user: str) -> None:
         "/etc/ld.so.conf.d", "/etc/nsswitch.conf", "/etc/passwd",
     }  # fmt: skip
     assert writable == ["/tmp", "/var/tmp", "/build", "/dev/shm"]
-    assert [user[0] for user in users] == ["root", "builder", "nobody", "root", "builder", "nogroup"]
+    assert [user[0] for user in users] == [
+        "root",
+        "builder",
+        "nobody",
+        "root",
+        "builder",
+        "nogroup",
+    ]
     assert texts["hosts"].startswith("127.0.0.1 localhost\n")
     assert address == "127.0.0.1"
 
