@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from envbuild.environment import link
 from envbuild.environment.collisions import FileCollision, FolderCollision
 from envbuild.environment.manifest import decode_manifest
 from envbuild.environment.state import MANIFEST
@@ -127,6 +128,18 @@ def test_one_that_comes_before_takes_the_path_over(
         bench.site / SHARED
     )
     assert result.digest == bench.realise(link_mode=mode, collisions="first", venv="fresh").digest
+
+
+def test_the_number_of_workers_changes_nothing(
+    bench: Bench, one: str, two: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "_FEW_FILES", 0)
+    monkeypatch.setattr(link, "worker_count", lambda most: most)
+    bench.lock(one, two, bench.wheel("three", "1", files={SHARED: "# one\n", "tests/3.py": ""}))
+    for number in range(5):
+        bench.realise(collisions="last", venv=f"env-{number}")
+        (file,) = (bench.folder / f"env-{number}").glob(f"lib/python*/site-packages/{SHARED}")
+        assert file.read_text() == "# two\n"
 
 
 def test_a_note_says_what_is_left_out(bench: Bench) -> None:
