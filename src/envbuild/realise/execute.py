@@ -31,11 +31,10 @@ if TYPE_CHECKING:
     from envbuild.events import Reporter
     from envbuild.realise.fetch import Fetched, Fetcher
     from envbuild.realise.unpack import Limits
-    from envbuild.realise.unpack import Unpacked as UnpackedWheel
+    from envbuild.realise.unpackers import Outcome, Unpackers
     from envbuild.store.local import Store
     from envbuild.store.running import Running
 
-_UNPACKING_AT_ONCE = 2
 _SECONDS_BETWEEN_COMMITS = 20.0
 
 
@@ -217,11 +216,18 @@ class _Run:
         self._settings = settings
         self._reporter = reporter
         self._mutex = threading.Lock()
-        self._unpacking = threading.Semaphore(_UNPACKING_AT_ONCE)
+        self._unpackers: Unpackers | None = None
         self._crash: BaseException | None = None
 
     def work(self, nodes: Sequence[Node]) -> None:
         """Do all of `nodes` and publish what succeeded."""
+        from envbuild.realise.unpackers import Unpackers, places_for
+
+        # Forked before there are threads, so that nothing they hold is copied.
+        with Unpackers(places_for(len(nodes)), self._publication.blobs) as self._unpackers:
+            self._work(nodes)
+
+    def _work(self, nodes: Sequence[Node]) -> None:
         sizes = [node.package.distribution.size for node in nodes]
         known = [size for size in sizes if size is not None]
         total = sum(known) if len(known) == len(sizes) else None
@@ -280,8 +286,7 @@ class _Run:
                 self._fetcher.cancel()
 
     def _realise(self, node: Node) -> Realised:
-        from envbuild.realise.unpack import unpack_wheel
-
+        assert self._unpackers is not None
         unpack, wheel = node.unpack, node.package.distribution
         with self._fetcher.fetch(
             self._locate(node),
@@ -290,16 +295,14 @@ class _Run:
             locked_size=wheel.size,
         ) as fetched:
             self._check_pin(node, fetched.sha256)
-            with self._unpacking:
-                unpacked = unpack_wheel(
-                    fetched.file.fileno(),
-                    filename=wheel.filename,
-                    distribution=unpack.distribution,
-                    version=unpack.version,
-                    verify_record=unpack.verify_record,
-                    limits=self._settings.limits,
-                    blobs=self._publication.blobs,
-                )
+            unpacked = self._unpackers.unpack(
+                fetched.file.fileno(),
+                filename=wheel.filename,
+                distribution=unpack.distribution,
+                version=unpack.version,
+                verify_record=unpack.verify_record,
+                limits=self._settings.limits,
+            )
         # Only now is it certain that nobody wrote to a local archive meanwhile.
         tree = self._publish(node, fetched, unpacked)
         self._reporter.report(
@@ -319,14 +322,14 @@ class _Run:
         if pinned is not None and pinned != sha256:
             raise HashChanged(node.package.distribution.filename, node.package.name, pinned, sha256)
 
-    def _publish(self, node: Node, fetched: Fetched, unpacked: UnpackedWheel) -> Digest:
+    def _publish(self, node: Node, fetched: Fetched, unpacked: Outcome) -> Digest:
         """Stage everything that says where the tree came from."""
         publication, unpack, name = (
             self._publication,
             node.unpack,
             node.package.distribution.filename,
         )
-        tree = publication.add_tree(unpacked.tree)
+        tree = publication.add_record(layout.TREES, unpacked.tree)
         resolved = canonical.encode(unpack.resolved(fetched.sha256))
         for form in (unpack.source.as_json(), unpack.as_json()):
             publication.add_record(layout.DERIVATIONS, canonical.encode(form))

@@ -157,7 +157,8 @@ class Blobs:
         a third of the time of one folder, or of files without a name, which would leave nothing
         behind when this process is killed. What is left behind is removed by whoever looks next.
         """
-        name = f"{self._staging}/blobs-{spread}/{next(self._numbers)}"
+        # Forked processes share the folder, and count for themselves.
+        name = f"{self._staging}/blobs-{spread}/{os.getpid()}-{next(self._numbers)}"
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
             return name, os.open(name, flags, mode)
