@@ -127,6 +127,8 @@ def _are_locked(package: PinnedPackage, locked: Locked) -> bool:
 def _versions(package: PinnedPackage, locked: Locked) -> str:
     if package.version is None or locked.version is None:
         return ""
+    if same_version(package.version, locked.version):
+        return ""
     return f": {package.version} is, and the lock has {locked.version}"
 
 

@@ -73,7 +73,7 @@ class CannotUseLocked(ResolutionError):
             case "absent":
                 found = "which the lock does not hold"
             case "several":
-                found = f"which the lock holds in more than one version: {listed}"
+                found = f"which the lock holds more than once: {listed}"
             case "conflict":
                 found = f"and what the lock holds, {listed}, cannot be used"
         end = f": {self.explanation}" if self.explanation else ""
@@ -224,17 +224,15 @@ def request_resolution(
 
 
 def unlocked(package: str, requirement: str, rule: Rule, runtime: Runtime) -> CannotUseLocked:
-    """Return the error for a requirement whose project the lock does not hold exactly once."""
+    """Return the error for a requirement that what the lock holds of its project cannot serve."""
     from packaging.requirements import Requirement
 
-    versions = runtime.versions(normalise(Requirement(requirement).name))
-    return CannotUseLocked(
-        package,
-        requirement,
-        rule=rule,
-        obstacle="several" if versions else "absent",
-        versions=versions,
-    )
+    name = normalise(Requirement(requirement).name)
+    versions = runtime.versions(name)
+    obstacle: Obstacle = "absent"
+    if versions:
+        obstacle = "several" if runtime.sole(name) is None else "conflict"
+    return CannotUseLocked(package, requirement, rule=rule, obstacle=obstacle, versions=versions)
 
 
 def _that_hold(texts: Iterable[str], target: Target) -> dict[str, Requirement]:

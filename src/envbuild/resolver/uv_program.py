@@ -158,7 +158,8 @@ class UvProgram:
                     return read_output(file.read(), beside=folder, folder=self._folder)
         told = _last_lines(done.stderr)
         if done.returncode == _UNSOLVABLE:
-            return Unsolvable(explanation=told)
+            # The first line only says that there is no solution.
+            return Unsolvable(explanation=told.partition("cause: ")[2] or told)
         raise UvFailed(request.package, done.returncode, told)
 
     def _arguments(self, python: str, only_wheels: frozenset[str] | None) -> list[str]:
