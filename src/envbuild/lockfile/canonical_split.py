@@ -24,12 +24,8 @@ def split_lock(text: str) -> tuple[str, list[str]]:
 
 
 def read_head(text: str) -> Lock | None:
-    """Return the lock without packages that a head is, `None` where only the whole text can tell.
-
-    Raises:
-        UnsupportedLockVersion: it is of another version of the format.
-    """
-    from envbuild.lockfile.parse import parse_head
+    """Return the lock without packages that a head is, `None` where only the whole text can tell."""
+    from envbuild.lockfile.parse import UnsupportedLockVersion, parse_head
     from envbuild.lockfile.tables import Faults
     from envbuild.lockfile.toml import NotToml, parse_toml
 
@@ -40,7 +36,10 @@ def read_head(text: str) -> Lock | None:
     if "package" in document or "distribution" in document:
         return None
     faults = Faults("")
-    head = parse_head(document, faults)
+    try:
+        head = parse_head(document, faults)
+    except UnsupportedLockVersion:
+        return None
     return None if faults.errors else head
 
 
