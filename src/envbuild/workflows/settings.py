@@ -111,6 +111,7 @@ def _variable(name: str) -> str:
 LINK_MODES = ("auto", "reflink", "hardlink", "copy", "symlink")
 COLLISIONS = ("error", "first", "last")
 KEYRING_PROVIDERS = ("auto", "disabled", "subprocess")
+BUILD_STRATEGIES = ("latest", "prefer-locked", "require-locked")
 
 SETTINGS = {
     setting.name: setting
@@ -155,6 +156,7 @@ SETTINGS = {
         _not_in_files("no-install-workspace", "flag", "UV_NO_INSTALL_WORKSPACE"),
         _not_in_files("no-install-local", "flag", "UV_NO_INSTALL_LOCAL"),
         _not_in_files("no-install-package", "names"),
+        _anywhere("build-dependency-strategy", "choice", choices=BUILD_STRATEGIES),
         _anywhere("no-build", "flag", "UV_NO_BUILD"),
         _anywhere("no-build-package", "names", "UV_NO_BUILD_PACKAGE"),
         _anywhere("no-binary", "flag", "UV_NO_BINARY"),
@@ -176,6 +178,10 @@ SETTINGS = {
         _option("refresh-package", "names"),
     )
 }
+
+
+_OF_THE_PROJECT = frozenset({"build-dependency-strategy-package"})
+"""What a project's table holds beside settings; `envbuild.buildlock.settings` reads it."""
 
 
 class WrongValue(UsageError):
@@ -411,7 +417,7 @@ def _from_file(path: str, place: tuple[str, ...] | None, problems: list[Envbuild
         if key in allowed:
             origin = f"`{path}`: `{prefix}{key}`"
             _add(layer, SETTINGS[key], value, origin, os.path.dirname(path), problems)
-        else:
+        elif place is None or key not in _OF_THE_PROJECT:
             problems.append(UnknownSetting(path, prefix + key, similar=similar(key, allowed)))
     return layer
 

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envbuild.buildlock.model import STRATEGIES
 from envbuild.errors import Problems, UsageError
 from envbuild.workflows.settings import (
     SETTINGS,
@@ -288,6 +289,21 @@ def test_files_do_not_say_what_to_do(desk: Desk, key: str) -> None:
     desk.write_user(f"{key} = true")
     with pytest.raises(UnknownSetting, match=f"there is no setting `{key}`"):
         desk.gather()
+
+
+def test_strategies_for_single_packages_are_the_projects_alone(desk: Desk) -> None:
+    table = "build-dependency-strategy-package]\ndemo = 'latest'\n"
+    desk.write_project(
+        f"[tool.envbuild]\nbuild-dependency-strategy = 'prefer-locked'\n[tool.envbuild.{table}"
+    )
+    assert desk.gather().choice("build-dependency-strategy") == "prefer-locked"
+    desk.write_user(f"[{table}")
+    with pytest.raises(UnknownSetting, match="no setting `build-dependency-strategy-package`"):
+        desk.gather()
+
+
+def test_strategies_are_those_that_there_are() -> None:
+    assert SETTINGS["build-dependency-strategy"].choices == STRATEGIES
 
 
 def test_a_misspelt_key_is_recognised(desk: Desk) -> None:
