@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 
 from envbuild.errors import RealiseError
-from envbuild.index.redaction import redact
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,6 +55,8 @@ class GitFailed(RealiseError):
     def __init__(
         self, action: str, repository: str, reason: str, *, hint: str | None = None
     ) -> None:
+        from envbuild.index.redaction import redact
+
         self.repository = redact(repository)
         self.reason = reason
         super().__init__(f"cannot {action} `{self.repository}`: {reason}", hint=hint)
@@ -167,6 +168,8 @@ class Git:
 
 def last_words(done: CompletedProcess[bytes], secrets: Iterable[str] = ()) -> str:
     """Return what git said last, fit to be shown: on one line, without credentials."""
+    from envbuild.index.redaction import redact
+
     text = done.stderr.decode("utf-8", "replace")
     for secret in filter(None, secrets):
         text = text.replace(secret, "***")
