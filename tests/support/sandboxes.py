@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -75,6 +75,7 @@ class Place:
         path: the folder.
         python: an interpreter that the user can start; programs can read all that it needs.
         reads: what else programs can read.
+        landlock: a version of Landlock to make do with, where not the machine's.
     """
 
     user: str
@@ -82,6 +83,7 @@ class Place:
     path: Path
     python: str
     reads: list[Readable] = field(default_factory=list)
+    landlock: int | None = None
 
     @property
     def folder(self) -> Path:
@@ -154,7 +156,10 @@ class Place:
                 if on_line is not None:
                     on_line(line)
 
-            outcome = run(request, self.rung, machine(), log=str(log), on_line=note, stop=stop)
+            known = machine()
+            if self.landlock is not None:
+                known = replace(known, landlock=self.landlock)
+            outcome = run(request, self.rung, known, log=str(log), on_line=note, stop=stop)
         return Ran(outcome=outcome, lines=lines, log=log.read_text("utf-8", "replace"))
 
     def runs_python(self, code: str, *arguments: str, **options: Any) -> Ran:

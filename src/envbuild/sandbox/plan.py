@@ -182,7 +182,7 @@ def _mounts(request: Request, system: System) -> tuple[Mount, ...]:
     mounts.extend(
         ("bind", temporary, path, "write")
         for path in ("/tmp", "/var/tmp")  # noqa: S108 - what programs use that ask for no other
-        if not any(each.inner.startswith(f"{path}/") for each in request.reads)
+        if not any(f"{each.inner}/".startswith(f"{path}/") for each in request.reads)
     )
     # What contains others comes before them.
     reads = sorted(request.reads, key=_inner)

@@ -176,12 +176,12 @@ def _answer(order: Order, reason: Reason, status: int, report: bytes) -> Answer:
                 return ("failed", what, number)
             case (str() as word, int() as exact) if word == ENDED:
                 status = exact
-    elif order["rung"] == "bubblewrap":
-        if reason == "finished" and os.WIFEXITED(status) and b'"exit-code"' not in report:
-            return ("failed", "bubblewrap", 0)
-        status = _told_by_exit_code(status)
-    elif order["rung"] == "namespaces" and reason == "finished":
-        return ("failed", "namespaces", 0)
+    else:
+        set_up = order["rung"] not in {"bubblewrap", "namespaces"} or b'"exit-code"' in report
+        if reason == "finished" and os.WIFEXITED(status) and not set_up:
+            return ("failed", order["rung"], 0)
+        if order["rung"] == "bubblewrap":
+            status = _told_by_exit_code(status)
     if reason == "finished" and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXFSZ:
         reason = "disk"
     return ("ended", reason, status)
