@@ -37,6 +37,7 @@ from envbuild.store.records import (
 )
 from envbuild.store.tree import Tree, decode_tree
 from envbuild.target.model import Scheme
+from store_layout.build_locks import BUILD_LOCKS, decode_build_lock, encode_build_lock
 from support.stores import file_entry, link_entry, tree_of
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Format:
         decode: canonical bytes to a value.
         encode: the inverse.
         values: the values of the vectors, by name.
+        suffix: of the vectors' names.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Format:
     encode: Callable[[object], bytes]
     values: Mapping[str, object]
     has_schema: bool = True
+    suffix: str = ".json"
 
 
 def encode_value(value: object) -> bytes:
@@ -300,5 +303,6 @@ FORMATS = (
     Format("realisation", decode_realisation, encode_value, REALISATIONS),
     Format("manifest", decode_manifest, encode_value, MANIFESTS),
     Format("root", decode_root, encode_value, ROOTS),
+    Format("build-lock", decode_build_lock, encode_build_lock, BUILD_LOCKS, suffix=".toml"),
 )
 BY_KIND = {each.kind: each for each in FORMATS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import tomllib
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
@@ -25,6 +26,6 @@ def validator(v1: Path, kind: str) -> Draft202012Validator:
 
 
 def schema_faults(v1: Path, kind: str, data: bytes) -> list[str]:
-    """Return what the schema of `kind` says against the JSON in `data`."""
-    value: Any = json.loads(data)
+    """Return what the schema of `kind` says against the JSON or TOML in `data`."""
+    value: Any = tomllib.loads(data.decode()) if kind == "build-lock" else json.loads(data)
     return [error.message for error in validator(v1, kind).iter_errors(value)]

@@ -58,6 +58,8 @@ def why_stale(
     chooser = WheelChooser(target.tags)
     for package in build.packages:
         locked = wanted.get(package.name)
+        if locked is None and request.only_locked:
+            return f"`{package.name}` must be as the lock holds it, and the lock does not"
         if locked is not None and not _is_as_locked(package, locked, build):
             return (
                 f"`{package.name}` is not pinned as the lock holds it{_versions(package, locked)}"

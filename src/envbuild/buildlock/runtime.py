@@ -8,7 +8,14 @@ from __future__ import annotations
 
 import posixpath
 
-from envbuild.buildlock.model import PinnedCommit, PinnedFile, PinnedTree
+from envbuild.buildlock.model import (
+    ArchiveSource,
+    CommitSource,
+    PinnedCommit,
+    PinnedFile,
+    PinnedTree,
+    TreeSource,
+)
 from envbuild.buildlock.parse import is_hash
 from envbuild.frozen import field, frozen
 from envbuild.lockfile.package import Directory, Editable, Git, Path, Registry, Url, Virtual
@@ -19,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from envbuild.buildlock.model import Source
     from envbuild.lockfile.model import Lock
     from envbuild.lockfile.package import Archive, Package
 
@@ -96,6 +104,33 @@ def runtime_of(lock: Lock, *, folder: str, selected: Mapping[str, str | None]) -
         if locked is not None:
             packages[package.name] = (*packages.get(package.name, ()), locked)
     return Runtime(packages=packages, selected=selected)
+
+
+def sources_of(lock: Lock, *, folder: str) -> frozenset[tuple[str, Source]]:
+    """Return name and source of whatever a lock may have to build, on any target.
+
+    Args:
+        lock: the runtime lock.
+        folder: absolute path of the folder that holds it.
+    """
+    found = ((package.name, source_of(package, folder=folder)) for package in lock.packages)
+    return frozenset((name, source) for name, source in found if source is not None)
+
+
+def source_of(package: Package, *, folder: str) -> Source | None:
+    """Return what a package is built from, `None` where it never is, or where no hash is locked."""
+    match package.source:
+        case Directory(location=path) | Editable(location=path):
+            return TreeSource(path=relative_to(folder, path))
+        case Git(commit=commit, subdirectory=subdirectory, path=""):
+            return CommitSource(commit=commit, subdirectory=subdirectory)
+        case Virtual():
+            return None
+        case source:
+            if package.sdist is None or package.sdist.hash is None:
+                return None
+            subdirectory = source.subdirectory if isinstance(source, Url | Git) else ""
+            return ArchiveSource(hash=package.sdist.hash, subdirectory=subdirectory)
 
 
 def relative_to(folder: str, path: str) -> str:

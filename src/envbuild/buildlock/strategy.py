@@ -209,7 +209,7 @@ def request_resolution(
         strategy=strategy,
         requirements=(*declared, *(text for text in added if text not in declared)),
         extra_requires=plain_requirements(
-            _as_pinned(added[item.requirement], pins)
+            _as_pinned(item.requirement, pins)
             if item.match_runtime and item.requirement in added
             else item.requirement
             for item in extra
@@ -326,11 +326,9 @@ def _places(
             break
 
 
-def _as_pinned(requirement: Requirement, pins: Mapping[str, Pin]) -> str:
+def _as_pinned(text: str, pins: Mapping[str, Pin]) -> str:
     """Return a requirement that matches the runtime with the version that it thereby asks for."""
-    name = normalise(requirement.name)
-    extras = f"[{','.join(sorted(requirement.extras))}]" if requirement.extras else ""
-    pin = pins.get(name)
+    project, _, marker = (part.strip() for part in text.partition(";"))
+    pin = pins.get(normalise(project.partition("[")[0].strip()))
     version = f"=={pin.locked.version}" if pin is not None and pin.locked.version else ""
-    marker = f" ; {requirement.marker}" if requirement.marker else ""
-    return f"{name}{extras}{version}{marker}"
+    return f"{project}{version} ; {marker}" if marker else f"{project}{version}"

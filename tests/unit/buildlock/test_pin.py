@@ -313,6 +313,15 @@ def test_staleness(case: str) -> None:
     assert why_stale(build, what, request, target, hooks_asked=hooks_asked) == expected
 
 
+def test_what_came_along_must_be_locked_for_as_long_as_that_is_demanded() -> None:
+    build = settled(ANT, candidate("bee", "1.0"), lock=LOCK, settings=REQUIRE, what=demand("ant"))
+    later = runtime(package("ant", "1.0"))
+    request = request_resolution(demand("ant"), settings_of(REQUIRE), later, TARGET)
+    assert why_stale(build, demand("ant"), request, TARGET, hooks_asked=True) == (
+        "`bee` must be as the lock holds it, and the lock does not"
+    )
+
+
 def test_a_machine_that_no_pinned_wheel_fits_must_ask_anew() -> None:
     build = settled(candidate("ant", "1.0", wheel("ant", "1.0", LINUX)))
     old = make_target("3.12.4", glibc=(2, 12))

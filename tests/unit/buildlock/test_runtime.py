@@ -2,8 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from envbuild.buildlock.model import PinnedCommit, PinnedFile, PinnedTree
-from envbuild.buildlock.runtime import Locked, Runtime, runtime_of
+from envbuild.buildlock.model import (
+    ArchiveSource,
+    CommitSource,
+    PinnedCommit,
+    PinnedFile,
+    PinnedTree,
+    TreeSource,
+)
+from envbuild.buildlock.runtime import Locked, Runtime, runtime_of, sources_of
 from envbuild.lockfile.parse import parse_lock
 from support.locks import lock_text, package, project
 
@@ -105,3 +112,30 @@ def test_what_is_installed_is_what_was_selected_or_else_could_only_be() -> None:
     only = runtime(*packages).installed("bee")
     assert only is not None
     assert only.version == "3.0"
+
+
+def test_what_a_lock_may_have_to_build_is_known_by_its_sources() -> None:
+    archive = f'sdist = {{ hash = "{HASH}" }}'
+    packages = (
+        package("only-wheels"),
+        package("ant", sdist=True),
+        package("bee", source='editable = "packages/bee"', wheels=()),
+        package("cat", source=f'git = "https://g.example/c?subdirectory=py#{"c" * 40}"', wheels=()),
+        package(
+            "dog",
+            source='url = "https://a.example/d.zip", subdirectory = "py"',
+            wheels=(),
+            more=archive,
+        ),
+        project("demo"),
+    )
+    lock = parse_lock(lock_text(*packages), file="uv.lock")
+    ant = next(each for each in lock.packages if each.name == "ant").sdist
+    assert ant is not None
+    assert ant.hash is not None
+    assert sources_of(lock, folder="/srv/app") == {
+        ("ant", ArchiveSource(hash=ant.hash)),
+        ("bee", TreeSource(path="packages/bee")),
+        ("cat", CommitSource(commit="c" * 40, subdirectory="py")),
+        ("dog", ArchiveSource(hash=HASH, subdirectory="py")),
+    }

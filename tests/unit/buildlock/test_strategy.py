@@ -229,6 +229,15 @@ def test_match_runtime_has_the_very_version_of_runtime_whatever_the_strategy() -
     assert request.extra_requires == ("ninja", "torch[cuda]==2.7.0")
 
 
+def test_a_marker_stays_beside_the_version() -> None:
+    settings = """
+[tool.uv.extra-build-dependencies]
+demo = [{ requirement = "My.Torch [cuda]; sys_platform == 'linux'", match-runtime = true }]
+"""
+    request = ask(demand(), runtime(package("my-torch", "2.7.0")), settings)
+    assert request.extra_requires == ("My.Torch [cuda]==2.7.0 ; sys_platform == 'linux'",)
+
+
 def test_match_runtime_takes_of_several_versions_the_one_that_is_selected() -> None:
     packages = (package("torch", "2.7.0"), package("torch", "2.6.0"))
     request = ask(demand(), runtime(*packages, torch="2.6.0"), MATCH)
