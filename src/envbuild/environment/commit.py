@@ -14,6 +14,7 @@ from envbuild.environment import journal
 from envbuild.environment.footprint import SKELETON, join, unit_of
 from envbuild.environment.link import Job, place, probe_mode
 from envbuild.environment.moves import plan_moves
+from envbuild.environment.removal import remove_tree
 from envbuild.environment.skeleton import skeleton_folders
 from envbuild.environment.state import (
     FOLDER,
@@ -177,7 +178,7 @@ def recover(prefix: str) -> bool:
                 os.rename(old, prefix)
         for leftover in (new, old):
             if os.path.lexists(leftover):
-                _remove_tree(leftover)
+                remove_tree(leftover)
         return journal.complete(prefix) or completed
     except OSError as error:
         raise EnvironmentUnusable(prefix, "complete the last change of", error) from error
@@ -197,10 +198,10 @@ def build(prefix: str, blueprint: Blueprint, wish: Wish, *, generation: int) -> 
             placed = _stage_whole(new, prefix, blueprint, wish, generation)
             _put_in_place(new, old, prefix)
         except BaseException:
-            _remove_tree(new)
+            remove_tree(new)
             raise
         if os.path.lexists(old):
-            _remove_tree(old)
+            remove_tree(old)
     except OSError as error:
         raise EnvironmentUnusable(prefix, "make", error) from error
     return placed
@@ -468,9 +469,3 @@ def _exchange(one: str, other: str) -> bool:
             return False
         raise OSError(number, os.strerror(number), one, None, other)
     return True
-
-
-def _remove_tree(path: str) -> None:
-    import shutil
-
-    shutil.rmtree(path)

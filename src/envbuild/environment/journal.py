@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 
 from envbuild.environment.moves import Moves
+from envbuild.environment.removal import remove_tree
 from envbuild.environment.state import FOLDER
 from envbuild.errors import VenvError
 
@@ -63,9 +64,7 @@ def begin(prefix: str, name: str, moves: Moves) -> None:
 
 def abandon(prefix: str, name: str) -> None:
     """Remove a transaction that has not begun."""
-    import shutil
-
-    shutil.rmtree(f"{prefix}/{FOLDER}/{name}", ignore_errors=True)
+    _remove(f"{prefix}/{FOLDER}/{name}")
 
 
 def complete(prefix: str) -> bool:
@@ -163,12 +162,18 @@ def _undo(prefix: str, transaction: str, moves: Moves) -> None:
 
 
 def _remove_leftovers(prefix: str) -> None:
-    import shutil
-
     try:
         names = os.listdir(f"{prefix}/{FOLDER}")
     except (FileNotFoundError, NotADirectoryError):
         return
     for name in names:
         if name.startswith(_PREFIX):
-            shutil.rmtree(f"{prefix}/{FOLDER}/{name}", ignore_errors=True)
+            _remove(f"{prefix}/{FOLDER}/{name}")
+
+
+def _remove(path: str) -> None:
+    try:
+        remove_tree(path)
+    except OSError:
+        # What is left is no part of the environment, and the next command tries again.
+        pass
