@@ -69,6 +69,31 @@ class Unpacked:
 
 
 @frozen
+class BuildStarted:
+    """A package is about to be built."""
+
+    name: str
+    version: str
+
+
+@frozen
+class BuildPrinted:
+    """A build has printed a line."""
+
+    name: str
+    line: str
+
+
+@frozen
+class BuildFinished:
+    """A package is built; that took so many seconds."""
+
+    name: str
+    version: str
+    seconds: float
+
+
+@frozen
 class LinksPlanned:
     """So many files are about to be placed in the environment."""
 
@@ -118,6 +143,9 @@ Event = (
     | FetchRetried
     | FetchFinished
     | Unpacked
+    | BuildStarted
+    | BuildPrinted
+    | BuildFinished
     | LinksPlanned
     | FilesLinked
     | StoreCheckPlanned

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from envbuild.cli.arguments import Arguments
     from envbuild.cli.terminal import Terminal
 
-NAMES = ("realize", "store path", "store ls", "store info", "store verify", "completion")
+NAMES = ("realize", "log", "store path", "store ls", "store info", "store verify", "completion")
 ALIASES = {"realise": "realize"}
 FAMILIES = {
     "": "Python environments from a lockfile, through a content-addressed store",
@@ -80,6 +80,10 @@ def load(name: str) -> Command:
             from envbuild.cli.realize import COMMAND
 
             return COMMAND
+        case "log":
+            from envbuild.cli.log import COMMAND as LOG
+
+            return LOG
         case "completion":
             return _COMPLETION
         case _:

@@ -14,6 +14,9 @@ from envbuild.cli.terminal import visible
 from envbuild.cli.wording import count, duration, size
 from envbuild.events import (
     BlobsChecked,
+    BuildFinished,
+    BuildPrinted,
+    BuildStarted,
     BytesFetched,
     FetchesPlanned,
     FetchFinished,
@@ -197,6 +200,13 @@ class ProgressReporter:
                 work.unpacked += 1
                 told = f"{count(number, 'file')}, {size(fresh)} new to the store"
                 return self._detail(f"Unpacked {visible(name)}: {told}")
+            case BuildStarted(name=name, version=version):
+                return self._ordinary(f"Building {visible(name)} {visible(version)}")
+            case BuildPrinted(name=name, line=line):
+                return self._detail(f"{visible(name)}: {visible(line)}")
+            case BuildFinished(name=name, version=version, seconds=seconds):
+                took = duration(seconds)
+                return self._ordinary(f"Built {visible(name)} {visible(version)} in {took}")
             case LinksPlanned(files=number):
                 work.files += number
             case FilesLinked(count=number):

@@ -105,6 +105,7 @@ def realise_options(context: Context, lockfile: str | None) -> RealiseOptions:
         keyring_provider=settings.choice("keyring-provider") or "auto",
         jobs=settings.number("concurrent-downloads") or 16,
         unpack_limit=settings.number("unpack-limit"),
+        build_strategy=settings.choice("build-dependency-strategy"),
     )
 
 
@@ -190,6 +191,11 @@ COMMAND = Command(
                 Option(name="binary", sets="no-binary", value=False),
                 Option(
                     name="no-binary-package", metavar="NAME", help="Take no wheel for this package"
+                ),
+                Option(
+                    name="build-dependency-strategy",
+                    metavar="STRATEGY",
+                    help="What is built with: latest, prefer-locked or require-locked versions",
                 ),
             ),
         ),

@@ -1,12 +1,13 @@
 """From a selection to derivations: what has to be made for each package.
 
-So far every package that is made is a wheel, so each comes down to one `Unpack` of one `Fetch`.
+A wheel comes down to one `Unpack` of one `Fetch`. Of what has to be built, these are the sources: one
+`UnpackSource` of one `Fetch`. What it is built with is only known when they have been looked at.
 """
 
 from __future__ import annotations
 
 from envbuild.derivation.model import Fetch, Unpack
-from envbuild.errors import RealiseError, raise_all
+from envbuild.derivation.sources import UnpackSource
 from envbuild.frozen import frozen
 from envbuild.selection.model import Sdist
 
@@ -14,62 +15,43 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from envbuild.selection.model import Artifact, SelectedPackage
-
-
-class BuildUnsupported(RealiseError):
-    """A package that has to be built from source, which is not done yet."""
-
-    def __init__(self, name: str, version: str, filename: str) -> None:
-        super().__init__(
-            f"`{name}` {version} has to be built from `{filename}`, which is not supported yet"
-        )
-        self.name = name
-        self.version = version
-        self.filename = filename
+    from envbuild.selection.model import SelectedPackage
 
 
 @frozen
 class Node:
-    """A selected package with the derivation of its tree."""
+    """A selected package, and how its tree comes about, or the tree that it is built from.
+
+    Attributes:
+        package: which.
+        fetch: gives the bytes of its archive.
+        unpack: gives the tree.
+    """
 
     package: SelectedPackage
-    unpack: Unpack
+    fetch: Fetch
+    unpack: Unpack | UnpackSource
 
 
 def compile_packages(
     packages: Iterable[SelectedPackage], *, verify_record: bool
 ) -> tuple[Node, ...]:
-    """Return the derivations of selected packages, in their order.
-
-    Raises:
-        BuildUnsupported: a package has to be built; `Problems` for several.
-    """
-    packages = tuple(packages)
-    raise_all(
-        BuildUnsupported(package.name, package.version, package.distribution.filename)
-        for package in packages
-        if isinstance(package.distribution, Sdist)
-    )
-    return tuple(
-        Node(package=package, unpack=_unpack(package, verify_record=verify_record))
-        for package in packages
-    )
+    """Return the derivations of selected packages, in their order."""
+    return tuple(_node(package, verify_record=verify_record) for package in packages)
 
 
-def fetch_of(file: Artifact) -> Fetch:
-    """Return the derivation that gives a file's bytes."""
-    return Fetch(
+def _node(package: SelectedPackage, *, verify_record: bool) -> Node:
+    file, name, version = package.distribution, package.name, package.version
+    fetch = Fetch(
         name=file.filename,
         hash=file.hash,
         location=file.location if file.hash is None else None,
     )
-
-
-def _unpack(package: SelectedPackage, *, verify_record: bool) -> Unpack:
-    return Unpack(
-        source=fetch_of(package.distribution),
-        distribution=package.name,
-        version=package.version,
-        verify_record=verify_record,
-    )
+    unpack: Unpack | UnpackSource
+    if isinstance(file, Sdist):
+        unpack = UnpackSource(source=fetch, distribution=name, version=version)
+    else:
+        unpack = Unpack(
+            source=fetch, distribution=name, version=version, verify_record=verify_record
+        )
+    return Node(package=package, fetch=fetch, unpack=unpack)

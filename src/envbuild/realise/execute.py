@@ -12,6 +12,8 @@ import threading
 import time
 
 from envbuild import canonical
+from envbuild.derivation.model import Unpack
+from envbuild.derivation.sources import UnpackSource
 from envbuild.errors import EnvbuildError, RealiseError, StoreError, raise_all
 from envbuild.events import FetchesPlanned, Unpacked, WaitingFor
 from envbuild.frozen import frozen
@@ -100,7 +102,7 @@ class Settings:
 
     def pins_anew(self, node: Node) -> bool:
         """Tell whether what is known of an archive without a locked hash does not count."""
-        return node.unpack.source.hash is None and (
+        return node.fetch.hash is None and (
             node.package.name in self.refresh or "*" in self.refresh
         )
 
@@ -149,7 +151,7 @@ def execute(
             todo = []
             for node in taken:
                 # Whoever had the mutex before may have done it.
-                found = None if settings.pins_anew(node) else find_tree(node.unpack, store)
+                found = None if settings.pins_anew(node) else find_tree(node, store)
                 if found is None:
                     todo.append(node)
                 else:
@@ -286,52 +288,73 @@ class _Run:
                 self._fetcher.cancel()
 
     def _realise(self, node: Node) -> Realised:
-        assert self._unpackers is not None
-        unpack, wheel = node.unpack, node.package.distribution
+        archive = node.package.distribution
         with self._fetcher.fetch(
             self._locate(node),
-            name=wheel.filename,
-            locked_hash=wheel.hash,
-            locked_size=wheel.size,
+            name=archive.filename,
+            locked_hash=archive.hash,
+            locked_size=archive.size,
         ) as fetched:
             self._check_pin(node, fetched.sha256)
-            unpacked = self._unpackers.unpack(
-                fetched.file.fileno(),
-                filename=wheel.filename,
-                distribution=unpack.distribution,
-                version=unpack.version,
-                verify_record=unpack.verify_record,
-                limits=self._settings.limits,
-            )
+            unpacked = self._unpack(node, fetched.file.fileno())
         # Only now is it certain that nobody wrote to a local archive meanwhile.
         tree = self._publish(node, fetched, unpacked)
         self._reporter.report(
-            Unpacked(name=wheel.filename, files=unpacked.files, new_bytes=unpacked.new_bytes)
+            Unpacked(name=archive.filename, files=unpacked.files, new_bytes=unpacked.new_bytes)
         )
         return Realised(
             tree=tree,
-            pinned=fetched.sha256 if unpack.source.hash is None else None,
+            pinned=fetched.sha256 if node.fetch.hash is None else None,
             fetched=fetched.size,
             notes=unpacked.notes,
         )
 
+    def _unpack(self, node: Node, archive: int) -> Outcome:
+        filename, limits = node.package.distribution.filename, self._settings.limits
+        match node.unpack:
+            case Unpack() as unpack:
+                assert self._unpackers is not None
+                return self._unpackers.unpack(
+                    archive,
+                    filename=filename,
+                    distribution=unpack.distribution,
+                    version=unpack.version,
+                    verify_record=unpack.verify_record,
+                    limits=limits,
+                )
+            case UnpackSource() as sources:
+                from envbuild.realise.sdist import unpack_sdist
+                from envbuild.realise.unpackers import Outcome
+
+                unpacked = unpack_sdist(
+                    archive,
+                    filename=filename,
+                    distribution=sources.distribution,
+                    version=sources.version,
+                    limits=limits,
+                    blobs=self._publication.blobs,
+                )
+                return Outcome(
+                    tree=unpacked.tree.encode(),
+                    notes=unpacked.notes,
+                    new_bytes=unpacked.new_bytes,
+                    files=unpacked.files,
+                )
+
     def _check_pin(self, node: Node, sha256: str) -> None:
-        if node.unpack.source.hash is not None or self._settings.pins_anew(node):
+        if node.fetch.hash is not None or self._settings.pins_anew(node):
             return
-        pinned = archive_sha256(node.unpack.source, self._store)
+        pinned = archive_sha256(node.fetch, self._store)
         if pinned is not None and pinned != sha256:
             raise HashChanged(node.package.distribution.filename, node.package.name, pinned, sha256)
 
     def _publish(self, node: Node, fetched: Fetched, unpacked: Outcome) -> Digest:
         """Stage everything that says where the tree came from."""
-        publication, unpack, name = (
-            self._publication,
-            node.unpack,
-            node.package.distribution.filename,
-        )
+        publication, unpack, fetch = self._publication, node.unpack, node.fetch
+        name = node.package.distribution.filename
         tree = publication.add_record(layout.TREES, unpacked.tree)
         resolved = canonical.encode(unpack.resolved(fetched.sha256))
-        for form in (unpack.source.as_json(), unpack.as_json()):
+        for form in (fetch.as_json(), unpack.as_json()):
             publication.add_record(layout.DERIVATIONS, canonical.encode(form))
         key = publication.add_record(layout.DERIVATIONS, resolved)
         publication.add_realisation(
@@ -342,12 +365,12 @@ class _Run:
                 notes=unpacked.notes,
             )
         )
-        if (unpack.source.hash or "").partition(":")[0] != "sha256":
+        if (fetch.hash or "").partition(":")[0] != "sha256":
             if self._settings.pins_anew(node):
-                self._store.forget(unpack.source.digest)
+                self._store.forget(fetch.digest)
             publication.add_realisation(
                 Realisation(
-                    resolved_key=unpack.source.digest,
+                    resolved_key=fetch.digest,
                     output=ArchiveOutput(sha256=fetched.sha256, size=fetched.size),
                     name=name,
                 )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from envbuild.derivation.compile import Node
-    from envbuild.derivation.model import Fetch, Unpack
+    from envbuild.derivation.model import Fetch
     from envbuild.digest import Digest
     from envbuild.store.records import Realisation
 
@@ -56,8 +56,8 @@ def plan_realisation(
     trees, missing, notes = {}, [], []
     for node in nodes:
         name = node.package.name
-        pinned_anew = node.unpack.source.hash is None and (name in refresh or "*" in refresh)
-        found = None if pinned_anew else find_tree(node.unpack, known)
+        pinned_anew = node.fetch.hash is None and (name in refresh or "*" in refresh)
+        found = None if pinned_anew else find_tree(node, known)
         if found is None:
             missing.append(node)
         else:
@@ -67,12 +67,12 @@ def plan_realisation(
     return RealisePlan(trees=trees, missing=tuple(missing), notes=tuple(notes))
 
 
-def find_tree(unpack: Unpack, known: Realisations) -> tuple[Digest, Realisation] | None:
-    """Return the tree that a derivation is known to give, and the record that says so."""
-    sha256 = archive_sha256(unpack.source, known)
+def find_tree(node: Node, known: Realisations) -> tuple[Digest, Realisation] | None:
+    """Return the tree that an archive is known to give, and the record that says so."""
+    sha256 = archive_sha256(node.fetch, known)
     if sha256 is None:
         return None
-    for realisation in known.realisations(unpack.resolved_key(sha256)):
+    for realisation in known.realisations(node.unpack.resolved_key(sha256)):
         match realisation.output:
             case TreeOutput(digest=digest) if known.has_tree(digest):
                 return digest, realisation

@@ -77,9 +77,11 @@ class Unpackers:
             places: how many archives may be unpacked at once.
             blobs: where the files go; must stay open until the end.
         """
+        import threading
         from queue import SimpleQueue
 
-        forks = places > 1 and sys.platform == "linux"
+        is_main = threading.current_thread() is threading.main_thread()
+        forks = places > 1 and sys.platform == "linux" and is_main
         self._blobs = blobs
         self._idle: SimpleQueue[_Process | None] = SimpleQueue()
         self._processes: list[_Process] = []

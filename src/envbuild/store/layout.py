@@ -133,6 +133,14 @@ def log(resolved_key: Digest, digest: Digest) -> str:
     return f"{logs(resolved_key)}/{digest}.log"
 
 
+def key_of_log(path: str) -> Digest | None:
+    """Return the resolved key whose build left the log at `path`, `None` where that is no log."""
+    folder, _, name = path.rpartition("/")
+    if not name.endswith(".log") or not is_digest(name.removesuffix(".log")):
+        return None
+    return _spread_digest(LOGS, folder)
+
+
 def environment_root(path_digest: Digest) -> str:
     """Return the path of an environment's root; named by the digest of the environment's path."""
     return f"{ENVIRONMENT_ROOTS}/{path_digest}.json"

@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from envbuild.selection.model import Selection
     from envbuild.target.model import Interpreter
     from envbuild.workflows.inputs import Inputs
-    from envbuild.workflows.instantiate import Workshop
     from envbuild.workflows.options import Action, LinkMode, RealiseOptions
+    from envbuild.workflows.workshop import Workshop
 
 
 class OtherInterpreter(VenvError):

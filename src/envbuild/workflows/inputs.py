@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 UV_LOCK = "uv.lock"
 PROJECT_FILE = "pyproject.toml"
+BUILD_LOCK = "envbuild.lock"
 ENVIRONMENT = ".venv"
 
 
@@ -114,7 +115,10 @@ def read_inputs(options: RealiseOptions, *, cwd: str) -> Inputs:
         prefix=_prefix(options.venv, folder, cwd),
         watched=(
             (lockfile, lock_digest),
-            *((path, _digest_if_there(path)) for path in (project_path, *passed, *members)),
+            *(
+                (path, _digest_if_there(path))
+                for path in (project_path, f"{folder}/{BUILD_LOCK}", *passed, *members)
+            ),
         ),
     )
 

@@ -8,6 +8,7 @@ from envbuild.environment.instantiation import INSTANTIATION, Instantiation
 from envbuild.environment.manifest import WRITER
 from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import plan_realisation
+from envbuild.selection.model import Sdist
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.workflows.composition import PLACEMENT, Composition
@@ -20,16 +21,17 @@ if TYPE_CHECKING:
 
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
-    from envbuild.events import Reporter
     from envbuild.index.mirrors import Mirrors
+    from envbuild.realise.builder import Built
     from envbuild.realise.execute import Realised
     from envbuild.realise.fetch import Fetcher
+    from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Request, Selection
     from envbuild.store.local import Store
-    from envbuild.store.running import Running
-    from envbuild.target.model import Target
+    from envbuild.target.model import Interpreter, Target
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import RealiseOptions
+    from envbuild.workflows.workshop import Workshop
 
 
 @frozen
@@ -42,19 +44,8 @@ class Instantiated:
     fetched_bytes: int = 0
 
 
-@frozen
-class Workshop:
-    """The things that a run works with."""
-
-    options: RealiseOptions
-    environ: Mapping[str, str]
-    store: Store
-    running: Running
-    reporter: Reporter
-
-
 def instantiate(
-    inputs: Inputs, request: Request, target: Target, workshop: Workshop
+    inputs: Inputs, request: Request, interpreter: Interpreter, workshop: Workshop
 ) -> Instantiated:
     """Return the instantiation for the inputs; everything that it refers to is in the store.
 
@@ -63,7 +54,7 @@ def instantiate(
         RealiseError, StoreError: see `envbuild.realise.execute.execute`.
         VenvError: two wheels collide, or one does not fit into an environment.
     """
-    store = workshop.store
+    store, target = workshop.store, interpreter.target
     target_digest = target.digest
     key = _key(inputs, request, target_digest, workshop.options)
     kept = _kept(store, key, workshop)
@@ -74,6 +65,8 @@ def instantiate(
     facts = (PLACEMENT, WRITER, workshop.options.verify_record, target_digest, inputs.lockfile)
     known = Descriptions(store, digest_of(repr(facts).encode()))
     trees, realised, notes = _realise(selection, known, inputs, workshop)
+    built = _build(selection, trees, inputs, interpreter, workshop)
+    notes = tuple(sorted((*notes, *(note for each in built.values() for note in each.notes))))
     composition = Composition(
         trees=trees,
         known=known,
@@ -82,13 +75,16 @@ def instantiate(
         collisions=workshop.options.collisions,
     )
     instantiation = composition.instantiation(selection, notes)
-    write_cache(store, f"instantiations/{key}", instantiation.dumps())
+    if not built:
+        # What a build gives follows from the machine as well, which would have to be looked at.
+        write_cache(store, f"instantiations/{key}", instantiation.dumps())
     known.save()
+    done: dict[str, Realised | Built] = {**realised, **built}
     return Instantiated(
         instantiation=instantiation,
-        pinned=_pinned(realised, selection),
-        fetched=sum(1 for result in realised.values() if result.fetched),
-        fetched_bytes=sum(result.fetched for result in realised.values()),
+        pinned=_pinned(done, selection),
+        fetched=sum(1 for result in done.values() if result.fetched),
+        fetched_bytes=sum(result.fetched for result in done.values()),
     )
 
 
@@ -151,15 +147,16 @@ def _kept(store: Store, key: Digest, workshop: Workshop) -> Instantiation | None
 def _realise(
     selection: Selection, known: Descriptions, inputs: Inputs, workshop: Workshop
 ) -> tuple[dict[str, Digest], dict[str, Realised], tuple[str, ...]]:
-    """Return the trees of all packages, what was done for them, and what the user should know."""
+    """Return the trees of all wheels, what was done for them, and what the user should know."""
     trees: dict[str, Digest] = {}
+    wheels = [each for each in selection.packages if not isinstance(each.distribution, Sdist)]
     if not workshop.options.refresh:
-        for package in selection.packages:
+        for package in wheels:
             tree = known.tree(package)
             if tree is not None:
                 trees[package.name] = tree
         workshop.running.needs(trees=trees.values())
-    rest = tuple(package for package in selection.packages if package.name not in trees)
+    rest = tuple(package for package in wheels if package.name not in trees)
     if not rest:
         return trees, {}, ()
     nodes = compile_packages(rest, verify_record=workshop.options.verify_record)
@@ -178,16 +175,47 @@ def _realise(
     return trees, realised, tuple(sorted(notes))
 
 
+def _build(
+    selection: Selection,
+    trees: dict[str, Digest],
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+) -> dict[str, Built]:
+    """Build what has to be built, and add the trees that come of it to `trees`."""
+    packages = [each for each in selection.packages if isinstance(each.distribution, Sdist)]
+    if not packages:
+        return {}
+    from envbuild.workflows.builds import build
+
+    built = build(
+        packages,
+        selection,
+        inputs,
+        interpreter,
+        workshop,
+        archives=lambda missing: _execute(missing, inputs, workshop),
+        limits=_limits(workshop.options),
+    )
+    trees |= {name: each.tree for name, each in built.items()}
+    return built
+
+
+def _limits(options: RealiseOptions) -> Limits:
+    from envbuild.realise.unpack import Limits
+
+    limits = Limits()
+    if options.unpack_limit is not None:
+        limits = replace(limits, total_size=options.unpack_limit)
+    return limits
+
+
 def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> dict[str, Realised]:
     from envbuild.index.locations import is_remote, resolve
     from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Settings, execute
-    from envbuild.realise.unpack import Limits
 
     options = workshop.options
-    limits = Limits()
-    if options.unpack_limit is not None:
-        limits = replace(limits, total_size=options.unpack_limit)
 
     def locate(node: Node) -> str:
         file = node.package.distribution
@@ -210,7 +238,10 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
         running=workshop.running,
         fetcher=lambda: _fetcher(inputs, mirrors, workshop),
         settings=Settings(
-            jobs=options.jobs, limits=limits, offline=options.offline, refresh=options.refresh
+            jobs=options.jobs,
+            limits=_limits(options),
+            offline=options.offline,
+            refresh=options.refresh,
         ),
         reporter=workshop.reporter,
     )
@@ -243,7 +274,7 @@ def _fetcher(inputs: Inputs, mirrors: Mirrors, workshop: Workshop) -> Fetcher:
     )
 
 
-def _pinned(realised: Mapping[str, Realised], selection: Selection) -> tuple[Pinned, ...]:
+def _pinned(realised: Mapping[str, Realised | Built], selection: Selection) -> tuple[Pinned, ...]:
     found = ((package, realised.get(package.name)) for package in selection.packages)
     return tuple(
         Pinned(name=package.name, filename=package.distribution.filename, sha256=result.pinned)

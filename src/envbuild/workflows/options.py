@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Literal
 
+    from envbuild.buildlock.model import Strategy
     from envbuild.digest import Digest
     from envbuild.environment.collisions import CollisionPolicy
     from envbuild.selection.model import SkippedPackage
@@ -43,6 +44,7 @@ class RealiseOptions:
         keyring_provider: where passwords are looked for.
         jobs: transfers at once.
         unpack_limit: bytes that one wheel may unpack to, `None` for the default.
+        build_strategy: which versions builds are done with, `None` for what the project says.
     """
 
     lockfile: str | None = None
@@ -66,6 +68,7 @@ class RealiseOptions:
     keyring_provider: Literal["auto", "disabled", "subprocess"] = "auto"
     jobs: int = 16
     unpack_limit: int | None = None
+    build_strategy: Strategy | None = None
 
 
 @frozen

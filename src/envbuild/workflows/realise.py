@@ -9,22 +9,24 @@ from envbuild.environment.link import DamagedBlobs
 from envbuild.events import Notice
 from envbuild.frozen import replace
 from envbuild.realise.plan import plan_realisation
+from envbuild.selection.model import Sdist
 from envbuild.store.local import Store
 from envbuild.store.running import Running
 from envbuild.target.discover import find_interpreter, read_request
 from envbuild.workflows.apply import apply, compare_versions
 from envbuild.workflows.heal import heal
 from envbuild.workflows.inputs import PROJECT_FILE, read_inputs, requires_python
-from envbuild.workflows.instantiate import Instantiated, Workshop, instantiate, select
+from envbuild.workflows.instantiate import Instantiated, instantiate, select
 from envbuild.workflows.options import RealiseResult
 from envbuild.workflows.watch import watch
+from envbuild.workflows.workshop import Workshop
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envbuild.events import Reporter
-    from envbuild.selection.model import Request
+    from envbuild.selection.model import Request, Selection
     from envbuild.target.discover import FoundInterpreter
     from envbuild.workflows.apply import Applied
     from envbuild.workflows.inputs import Inputs
@@ -65,7 +67,7 @@ def realise(
 def _bring_about(
     inputs: Inputs, found: FoundInterpreter, request: Request, workshop: Workshop
 ) -> RealiseResult:
-    instantiated = instantiate(inputs, request, found.interpreter.target, workshop)
+    instantiated = instantiate(inputs, request, found.interpreter, workshop)
     try:
         applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
     except DamagedBlobs as damage:
@@ -73,7 +75,7 @@ def _bring_about(
         # aside and realised again, once.
         heal(workshop.store, damage.blobs)
         workshop.reporter.report(Notice(text=f"repairing the store: {damage}"))
-        instantiated = instantiate(inputs, request, found.interpreter.target, workshop)
+        instantiated = instantiate(inputs, request, found.interpreter, workshop)
         applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
     return _result(inputs, found, instantiated, applied)
 
@@ -96,16 +98,17 @@ def _compare_only(
         if store is not None:
             plan = plan_realisation(nodes, store, refresh=options.refresh)
             missing = tuple(node.package.distribution.filename for node in plan.missing)
-            if not missing:
-                with Running(store) as running:
-                    workshop = Workshop(
-                        options=options,
-                        environ=environ,
-                        store=store,
-                        running=running,
-                        reporter=reporter,
-                    )
-                    instantiated = instantiate(inputs, request, target, workshop)
+            with Running(store) as running:
+                workshop = Workshop(
+                    options=options,
+                    environ=environ,
+                    store=store,
+                    running=running,
+                    reporter=reporter,
+                )
+                missing = missing or _unbuilt(selection, inputs, found, workshop)
+                if not missing:
+                    instantiated = instantiate(inputs, request, found.interpreter, workshop)
                     applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
                     return _result(inputs, found, instantiated, applied)
         else:
@@ -126,6 +129,19 @@ def _compare_only(
         skipped=selection.skipped,
         missing=missing,
     )
+
+
+def _unbuilt(
+    selection: Selection, inputs: Inputs, found: FoundInterpreter, workshop: Workshop
+) -> tuple[str, ...]:
+    """Return the source distributions that would have to be built."""
+    packages = [each for each in selection.packages if isinstance(each.distribution, Sdist)]
+    if not packages:
+        return ()
+    from envbuild.workflows.builds import find_unbuilt
+
+    unbuilt = find_unbuilt(packages, selection, inputs, found.interpreter, workshop)
+    return tuple(package.distribution.filename for package in unbuilt)
 
 
 def _result(
@@ -171,6 +187,10 @@ def _complete(request: Request, inputs: Inputs) -> Request:
     """Add to a request where it comes from, and what the project there says about it."""
     if inputs.member:
         request = replace(request, member=inputs.member)
+    if inputs.project is not None and (
+        "no-build" in inputs.project or "no-binary" in inputs.project
+    ):
+        request = _with_build_settings(request, inputs.project, inputs)
     if inputs.member_project is None or "-groups" not in inputs.member_project:
         return request
     from envbuild.project import parse_project
@@ -182,4 +202,18 @@ def _complete(request: Request, inputs: Inputs) -> Request:
         request,
         default_groups=project.default_groups,
         group_requires_python=project.group_requires_python,
+    )
+
+
+def _with_build_settings(request: Request, project: str, inputs: Inputs) -> Request:
+    """Add to a request what `[tool.uv]` of the project says may be built, and what must be."""
+    from envbuild.buildlock.settings import parse_build_settings
+
+    settings = parse_build_settings(project, file=f"{inputs.folder}/{PROJECT_FILE}")
+    return replace(
+        request,
+        no_build=request.no_build or settings.no_build,
+        no_build_packages=(*request.no_build_packages, *settings.no_build_packages),
+        no_binary=request.no_binary or settings.no_binary,
+        no_binary_packages=(*request.no_binary_packages, *settings.no_binary_packages),
     )

@@ -1,0 +1,611 @@
+"""Building what has to be built, and before it what that is built with.
+
+For each package: its sources; what they are built with, pinned and realised, itself built where it
+must be; what the backend adds to that; the key of it all. Where the key has a realisation, that is
+the answer, whoever built it; else the wheel is built, looked at, and published.
+
+A package is done by one thread at a time, several packages by as many threads as there are cores.
+What fails does not keep the others from being built; everything that failed is raised together.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+
+from envbuild import canonical
+from envbuild.derivation.build import BuildWheel, Dependency, Platform
+from envbuild.derivation.compile import compile_packages
+from envbuild.derivation.payload import payload_digest
+from envbuild.digest import digest_of
+from envbuild.errors import EnvbuildError, RealiseError, raise_all
+from envbuild.events import BuildFinished, BuildStarted, WaitingFor
+from envbuild.frozen import frozen, replace
+from envbuild.lockfile.names import normalise
+from envbuild.realise.build import BuildFailed, BuildRoom, HookFailed
+from envbuild.realise.build_system import read_build_system
+from envbuild.realise.plan import archive_sha256, plan_realisation
+from envbuild.realise.unpack import unpack_wheel
+from envbuild.selection.model import Sdist
+from envbuild.selection.wheels import WheelChooser
+from envbuild.store import layout, locks
+from envbuild.store.cache import read_cache, write_cache
+from envbuild.store.publish import Publication, write_record
+from envbuild.store.records import BuildOutput, Realisation
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Protocol
+
+    from envbuild.derivation.build import Toolchain
+    from envbuild.derivation.compile import Node
+    from envbuild.derivation.model import Unpack
+    from envbuild.digest import Digest
+    from envbuild.realise.build import Place
+    from envbuild.realise.build_system import BuildSystem
+    from envbuild.realise.execute import Realised
+    from envbuild.realise.unpack import Limits
+    from envbuild.selection.model import SelectedPackage
+    from envbuild.store.running import Running
+    from envbuild.store.tree import Tree
+
+    class Pins(Protocol):
+        """Says what packages are built with. Called from several threads at once."""
+
+        def environment(
+            self,
+            package: SelectedPackage,
+            sha256: str,
+            requires: tuple[str, ...],
+            hook_requires: tuple[str, ...] | None,
+        ) -> BuildPins:
+            """Return what a package is built with.
+
+            Args:
+                package: to be built.
+                sha256: of its archive.
+                requires: that it declares.
+                hook_requires: that its backend adds, `None` where that was not asked yet.
+
+            Raises:
+                EnvbuildError: there is nothing that it could be built with.
+            """
+            ...
+
+        def variables(self, name: str) -> Mapping[str, str]:
+            """Return the variables that are declared for the build of a package."""
+            ...
+
+        def config_settings(self, name: str) -> Mapping[str, tuple[str, ...]]:
+            """Return what the backend of a package is to be told."""
+            ...
+
+
+class BuildCycle(RealiseError):
+    """Packages that are built with one another.
+
+    Attributes:
+        names: of the packages, the first one at the end again.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        chain = " is built with ".join(f"`{name}`" for name in names)
+        super().__init__(
+            f"nothing can be built first: {chain}",
+            hint="take a wheel for one of them: leave it out of `--no-binary`",
+        )
+        self.names = tuple(names)
+
+
+class WrongWheel(RealiseError):
+    """A wheel that was built, and is not the one that was to be built.
+
+    Attributes:
+        name: of the package.
+        version: likewise.
+        filename: of what was built.
+        reason: what is wrong with it.
+    """
+
+    def __init__(self, name: str, version: str, filename: str, reason: str) -> None:
+        super().__init__(f"building `{name}` {version} gave `{filename}`, {reason}")
+        self.name = name
+        self.version = version
+        self.filename = filename
+        self.reason = reason
+
+
+@frozen
+class BuildPins:
+    """What something is built with.
+
+    Attributes:
+        packages: everything in the build environment.
+        requires: everything that this meets; sorted.
+        is_whole: whether what the backend adds is among it.
+    """
+
+    packages: tuple[SelectedPackage, ...]
+    requires: tuple[str, ...]
+    is_whole: bool
+
+
+@frozen
+class Built:
+    """What came of a package.
+
+    Attributes:
+        tree: of the wheel.
+        made_by: the derivation that gives it.
+        payload: the tree's payload digest.
+        notes: what the user should know.
+        fetched: bytes that came from elsewhere for it.
+        pinned: SHA-256 of the source archive where the lock has none and it was hashed just now.
+    """
+
+    tree: Digest
+    made_by: BuildWheel | Unpack
+    payload: Digest
+    notes: tuple[str, ...] = ()
+    fetched: int = 0
+    pinned: str | None = None
+
+
+@frozen
+class Workplace:
+    """What a builder works with.
+
+    Attributes:
+        where: how single builds are done.
+        running: protects what is made here from a collector.
+        pins: say what packages are built with.
+        archives: realises wheels and source trees that are missing.
+        toolchain: what compiles.
+        limits: what an archive may unpack to.
+        refresh: names of packages whose archives without a locked hash are pinned anew.
+        verify_record: whether a RECORD that disagrees is an error.
+        jobs: builds at once.
+    """
+
+    where: Place
+    running: Running
+    pins: Pins
+    archives: Callable[[tuple[Node, ...]], dict[str, Realised]]
+    toolchain: Toolchain
+    limits: Limits
+    refresh: tuple[str, ...]
+    verify_record: bool
+    jobs: int
+
+
+class Builder:
+    """Builds packages, each once."""
+
+    def __init__(self, workplace: Workplace) -> None:
+        self._work = workplace
+        self._store = workplace.where.store
+        self._mutex = threading.Lock()
+        self._busy: dict[str, threading.Lock] = {}
+        self._done: dict[str, Built | EnvbuildError] = {}
+        self._needs: dict[str, dict[str, str]] = {}
+        tags = workplace.where.target.tags
+        self._chooser = WheelChooser(tags)
+        self._platform = Platform(
+            name=workplace.where.target.platform,
+            libc=workplace.where.target.libc,
+            tags=canonical.digest(list(tags)),
+        )
+
+    def realise(self, packages: Sequence[SelectedPackage]) -> dict[str, Built]:
+        """Return for each package's name what came of it; all of them have to be built.
+
+        Raises:
+            BuildFailed, WrongWheel, BuildCycle, EnvbuildError: one package cannot be built;
+                `Problems` for several. What could be built is in the store.
+        """
+        from concurrent.futures import ThreadPoolExecutor
+
+        with ThreadPoolExecutor(max_workers=max(1, min(self._work.jobs, len(packages)))) as pool:
+            futures = [pool.submit(self._build, package) for package in packages]
+            try:
+                outcomes = [future.result() for future in futures]
+            except BaseException:
+                self._work.where.stop.set()
+                for future in futures:
+                    future.cancel()
+                raise
+        failures = [outcome for outcome in outcomes if isinstance(outcome, EnvbuildError)]
+        # What several of them are built with fails each of them with the same error.
+        raise_all(dict.fromkeys(failures))
+        return {
+            package.name: outcome
+            for package, outcome in zip(packages, outcomes, strict=True)
+            if isinstance(outcome, Built)
+        }
+
+    def find(self, package: SelectedPackage) -> Built | None:
+        """Return what is known to come of a package without building or fetching anything.
+
+        Raises:
+            EnvbuildError: it cannot be built, whatever is done.
+        """
+        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
+        found = self._known_trees((node,))
+        if not found:
+            return None
+        job = self._job(package, found[package.name], node)
+        pins = self._pins(job, None)
+        if not pins.is_whole:
+            return None
+        environment: dict[str, Built] = {}
+        for each in pins.packages:
+            known = self._find_dependency(each)
+            if known is None:
+                return None
+            environment[each.name] = known
+        return self._known(self._derivation(job, pins, environment), job, environment)
+
+    def _find_dependency(self, package: SelectedPackage) -> Built | None:
+        if isinstance(package.distribution, Sdist):
+            return self.find(package)
+        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
+        trees = self._known_trees((node,))
+        return self._unpacked(node, trees[package.name]) if trees else None
+
+    def _build(self, package: SelectedPackage) -> Built | EnvbuildError:
+        """Return what came of a package, or why nothing did; the same however often it is asked."""
+        identity = _identity(package)
+        with self._mutex:
+            busy = self._busy.setdefault(identity, threading.Lock())
+        with busy:
+            if identity not in self._done:
+                try:
+                    self._done[identity] = self._realise(package, identity)
+                except EnvbuildError as error:
+                    self._done[identity] = error
+            return self._done[identity]
+
+    def _realise(self, package: SelectedPackage, identity: str) -> Built:
+        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
+        sources, realised = self._trees((node,))
+        job = self._job(package, sources[package.name], node)
+        pins = self._pins(job, None)
+        environment = self._environment(package, identity, pins)
+        found: Built | None = None
+        if pins.is_whole:
+            found = self._known(self._derivation(job, pins, environment), job, environment)
+        if found is None:
+            found = self._make(job, pins, environment, identity)
+        mine = realised.get(package.name)
+        if mine is None:
+            return found
+        return replace(
+            found,
+            notes=(*mine.notes, *found.notes),
+            fetched=mine.fetched,
+            pinned=mine.pinned,
+        )
+
+    def _job(self, package: SelectedPackage, digest: Digest, node: Node) -> _Job:
+        tree = self._store.read_tree(digest)
+        assert tree is not None
+        sha256 = archive_sha256(node.fetch, self._store)
+        assert sha256 is not None
+        system = read_build_system(self._project_file(tree, package), name=package.name)
+        return _Job(
+            package=package, node=node, digest=digest, tree=tree, sha256=sha256, system=system
+        )
+
+    def _project_file(self, tree: Tree, package: SelectedPackage) -> bytes | None:
+        path = f"{package.subdirectory}/pyproject.toml".lstrip("/")
+        for entry in tree.entries:
+            if entry.path == path and entry.digest is not None:
+                return self._store.read_blob(entry.digest)
+        return None
+
+    def _pins(self, job: _Job, hook_requires: tuple[str, ...] | None) -> BuildPins:
+        return self._work.pins.environment(
+            job.package, job.sha256, job.system.requires, hook_requires
+        )
+
+    def _environment(
+        self, package: SelectedPackage, identity: str, pins: BuildPins
+    ) -> dict[str, Built]:
+        """Realise everything that a package is built with."""
+        wheels = [each for each in pins.packages if not isinstance(each.distribution, Sdist)]
+        built = [each for each in pins.packages if isinstance(each.distribution, Sdist)]
+        self._note_needs(package, identity, built)
+        nodes = compile_packages(wheels, verify_record=self._work.verify_record)
+        trees, _ = self._trees(nodes)
+        environment = {
+            node.package.name: self._unpacked(node, trees[node.package.name]) for node in nodes
+        }
+        for each in built:
+            outcome = self._build(each)
+            if isinstance(outcome, EnvbuildError):
+                raise outcome
+            environment[each.name] = outcome
+        return environment
+
+    def _note_needs(
+        self, package: SelectedPackage, identity: str, built: Sequence[SelectedPackage]
+    ) -> None:
+        """Take down that one package waits for others, and refuse what would wait for ever."""
+        with self._mutex:
+            needs = self._needs.setdefault(identity, {})
+            for each in built:
+                chain = self._chain(_identity(each), identity)
+                if _identity(each) == identity:
+                    raise BuildCycle([package.name, package.name])
+                if chain is not None:
+                    raise BuildCycle([package.name, each.name, *chain])
+                needs[_identity(each)] = each.name
+
+    def _chain(self, start: str, end: str) -> list[str] | None:
+        """Return the names on the way from what `start` needs to `end`, `None` where there is none."""
+        waiting: list[tuple[str, list[str]]] = [(start, [])]
+        seen = {start}
+        while waiting:
+            at, names = waiting.pop()
+            for needed, name in self._needs.get(at, {}).items():
+                if needed == end:
+                    return [*names, name]
+                if needed not in seen:
+                    seen.add(needed)
+                    waiting.append((needed, [*names, name]))
+        return None
+
+    def _known_trees(self, nodes: tuple[Node, ...]) -> dict[str, Digest]:
+        running = self._work.running
+        running.needs(keys=[node.unpack.digest for node in nodes])
+        plan = plan_realisation(nodes, self._store, refresh=self._work.refresh)
+        running.needs(trees=plan.trees.values())
+        return plan.trees
+
+    def _trees(self, nodes: tuple[Node, ...]) -> tuple[dict[str, Digest], dict[str, Realised]]:
+        """Return the trees of archives, and what was done for those that were missing."""
+        known = self._known_trees(nodes)
+        missing = tuple(node for node in nodes if node.package.name not in known)
+        realised = self._work.archives(missing) if missing else {}
+        return known | {name: result.tree for name, result in realised.items()}, realised
+
+    def _unpacked(self, node: Node, tree: Digest) -> Built:
+        return Built(tree=tree, made_by=node.unpack, payload=self._payload(tree))  # type: ignore[arg-type]
+
+    def _payload(self, digest: Digest) -> Digest:
+        name = f"payloads/{digest[:2]}/{digest[2:]}"
+        kept = read_cache(self._store, name)
+        if kept is not None:
+            return kept.decode("ascii")  # type: ignore[return-value]
+        tree = self._store.read_tree(digest)
+        assert tree is not None
+        payload = payload_digest(tree, self._store.read_blob)
+        write_cache(self._store, name, payload.encode("ascii"))
+        return payload
+
+    def _derivation(
+        self, job: _Job, pins: BuildPins, environment: Mapping[str, Built]
+    ) -> BuildWheel:
+        package, where = job.package, self._work.where
+        return BuildWheel(
+            source=job.node.unpack,  # type: ignore[arg-type]
+            subdirectory=package.subdirectory,
+            distribution=package.name,
+            version=package.version,
+            backend=job.system.backend,
+            requires=pins.requires,
+            environment=tuple(
+                Dependency(
+                    name=each.name, version=each.version, made_by=environment[each.name].made_by
+                )
+                for each in sorted(pins.packages, key=lambda each: each.name)
+            ),
+            interpreter=where.facts.identity,
+            platform=self._platform,
+            toolchain=self._work.toolchain,
+            config_settings=self._work.pins.config_settings(package.name),
+            variables=self._work.pins.variables(package.name),
+            rung=where.rung,
+        )
+
+    def _known(
+        self, derivation: BuildWheel, job: _Job, environment: Mapping[str, Built]
+    ) -> Built | None:
+        """Return what a build is known to give."""
+        key = derivation.resolved_key(job.digest, _payloads(environment))
+        self._work.running.needs(keys=[key])
+        for realisation in self._store.realisations(key):
+            match realisation.output:
+                case BuildOutput(digest=tree, payload=payload):
+                    self._work.running.needs(trees=[tree])
+                    if self._store.has_tree(tree):
+                        return Built(
+                            tree=tree, made_by=derivation, payload=payload, notes=realisation.notes
+                        )
+        return None
+
+    def _make(
+        self, job: _Job, pins: BuildPins, environment: dict[str, Built], identity: str
+    ) -> Built:
+        """Ask the backend what it needs, and have it build, unless that turns out to be done."""
+        package = job.package
+        with Publication(self._store) as publication:
+            room = BuildRoom(
+                package.name,
+                folder=f"{publication.staging}/build",
+                where=self._work.where,
+                source=job.tree,
+                subdirectory=package.subdirectory,
+                backend=job.system.backend,
+                variables=self._work.pins.variables(package.name),
+                config_settings=self._work.pins.config_settings(package.name),
+            )
+            self._work.where.reporter.report(
+                BuildStarted(name=package.name, version=package.version)
+            )
+            with room:
+                room.furnish({name: each.tree for name, each in environment.items()})
+                try:
+                    hook_requires = room.requires()
+                except HookFailed as error:
+                    derivation = self._derivation(job, pins, environment)
+                    raise self._failed(derivation, job, environment, room, error) from error
+                whole = self._pins(job, hook_requires)
+                if whole.packages != pins.packages:
+                    environment = self._environment(package, identity, whole)
+                    room.furnish({name: each.tree for name, each in environment.items()})
+                derivation = self._derivation(job, whole, environment)
+                return self._build_once(derivation, job, environment, room, publication)
+
+    def _build_once(
+        self,
+        derivation: BuildWheel,
+        job: _Job,
+        environment: Mapping[str, Built],
+        room: BuildRoom,
+        publication: Publication,
+    ) -> Built:
+        """Build, unless somebody else has: of all who want the same, one does it."""
+        key = derivation.resolved_key(job.digest, _payloads(environment))
+        path = self._store.absolute(layout.work_lock(key))
+        reporter, package = self._work.where.reporter, job.package
+        lock = locks.try_mutex(path)
+        if lock is None:
+            reporter.report(
+                WaitingFor(what=f"the build of {package.name}", holder=locks.holder(path))
+            )
+            lock = locks.wait_for_mutex(path)
+        try:
+            found = self._known(derivation, job, environment)
+            if found is not None:
+                return found
+            try:
+                wheel = room.build()
+            except HookFailed as error:
+                raise self._failed(derivation, job, environment, room, error) from error
+            built = self._publish(wheel, derivation, job, environment, room, publication)
+        finally:
+            lock.release()
+        reporter.report(
+            BuildFinished(
+                name=package.name, version=package.version, seconds=room.duration_ms / 1000
+            )
+        )
+        return built
+
+    def _publish(
+        self,
+        wheel: str,
+        derivation: BuildWheel,
+        job: _Job,
+        environment: Mapping[str, Built],
+        room: BuildRoom,
+        publication: Publication,
+    ) -> Built:
+        """Look at a wheel that was built, and let it appear in the store."""
+        from hashlib import sha256
+
+        package, filename = job.package, os.path.basename(wheel)
+        self._check_name(package, filename)
+        with open(wheel, "rb") as file:
+            archive = sha256(file.read()).hexdigest()
+            unpacked = unpack_wheel(
+                file.fileno(),
+                filename=filename,
+                distribution=package.name,
+                version=package.version,
+                verify_record=True,
+                limits=self._work.limits,
+                blobs=publication.blobs,
+            )
+        tree = publication.add_tree(unpacked.tree)
+        payload = payload_digest(unpacked.tree, self._store.read_blob)
+        resolved = derivation.resolved(job.digest, _payloads(environment))
+        publication.add_record(layout.DERIVATIONS, canonical.encode(derivation.as_json()))
+        key = publication.add_record(layout.DERIVATIONS, canonical.encode(resolved))
+        _, log = self._keep_log(key, room.log)
+        publication.add_realisation(
+            Realisation(
+                resolved_key=key,
+                output=BuildOutput(
+                    digest=tree,
+                    archive=archive,
+                    duration_ms=room.duration_ms,
+                    log=log,
+                    payload=payload,
+                    rung=self._work.where.rung,
+                ),
+                name=filename,
+                notes=unpacked.notes,
+            )
+        )
+        publication.commit()
+        return Built(tree=tree, made_by=derivation, payload=payload, notes=unpacked.notes)
+
+    def _check_name(self, package: SelectedPackage, filename: str) -> None:
+        parts = filename.removesuffix(".whl").split("-")
+        name, version = package.name, package.version
+        if len(parts) not in {5, 6} or normalise(parts[0]) != name:
+            raise WrongWheel(name, version, filename, f"which is no wheel of `{name}`")
+        if self._chooser.choose([filename]) is None:
+            raise WrongWheel(name, version, filename, "which does not fit the interpreter")
+
+    def _failed(
+        self,
+        derivation: BuildWheel,
+        job: _Job,
+        environment: Mapping[str, Built],
+        room: BuildRoom,
+        error: HookFailed,
+    ) -> BuildFailed:
+        """Keep the log of a build that failed, and return what to raise."""
+        resolved = canonical.encode(derivation.resolved(job.digest, _payloads(environment)))
+        key = digest_of(resolved)
+        write_record(self._store, layout.record(layout.DERIVATIONS, key), resolved)
+        data = room.log
+        path, _ = self._keep_log(key, data)
+        return BuildFailed(
+            job.package.name,
+            job.package.version,
+            error.reason,
+            lines=data.decode("utf-8", "replace").splitlines(),
+            log=self._store.absolute(path),
+        )
+
+    def _keep_log(self, key: Digest, data: bytes) -> tuple[str, Digest]:
+        digest = digest_of(data)
+        path = layout.log(key, digest)
+        write_record(self._store, path, data)
+        return path, digest
+
+
+@frozen
+class _Job:
+    """A package to be built, and its sources.
+
+    Attributes:
+        package: which.
+        node: what gives its sources.
+        digest: of the source tree `tree`.
+        sha256: of the source archive.
+        system: how the tree says that it is built.
+    """
+
+    package: SelectedPackage
+    node: Node
+    digest: Digest
+    tree: Tree
+    sha256: str
+    system: BuildSystem
+
+
+def _identity(package: SelectedPackage) -> str:
+    """Return what tells a package to be built from others."""
+    file = package.distribution
+    where = file.hash or file.location
+    return f"{package.name} {package.version} {where} {package.subdirectory}"
+
+
+def _payloads(environment: Mapping[str, Built]) -> dict[str, Digest]:
+    return {name: each.payload for name, each in environment.items()}

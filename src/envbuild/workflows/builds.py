@@ -1,0 +1,209 @@
+"""Everything that building takes, put together: imported only where something has to be built."""
+
+from __future__ import annotations
+
+import os
+
+from envbuild.buildlock.model import FILE_NAME
+from envbuild.buildlock.runtime import Runtime, runtime_of
+from envbuild.buildlock.settings import NO_SETTINGS, parse_build_settings
+from envbuild.events import Notice
+from envbuild.frozen import replace
+from envbuild.realise.build import Place
+from envbuild.realise.build_facts import probe_build_facts
+from envbuild.realise.builder import Builder, Workplace
+from envbuild.realise.toolchain import probe_toolchain
+from envbuild.sandbox.machine import choose, machine_from_json
+from envbuild.sandbox.model import Limits
+from envbuild.sandbox.probe import identity, probe
+from envbuild.sandbox.run import Stop
+from envbuild.sandbox.variables import SYSTEM_PATH
+from envbuild.workflows.build_pins import LockedPins, read_build_lock, write_build_lock
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from envbuild.buildlock.model import Strategy
+    from envbuild.buildlock.settings import BuildSettings
+    from envbuild.derivation.compile import Node
+    from envbuild.realise.builder import Built
+    from envbuild.realise.execute import Realised
+    from envbuild.realise.unpack import Limits as UnpackLimits
+    from envbuild.sandbox.machine import Machine
+    from envbuild.selection.model import SelectedPackage, Selection
+    from envbuild.target.model import Interpreter
+    from envbuild.workflows.inputs import Inputs
+    from envbuild.workflows.workshop import Workshop
+
+_SECONDS = 3600.0
+"""Long enough for what is built by hand, short enough for what hangs."""
+
+
+def build(
+    packages: Sequence[SelectedPackage],
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+    *,
+    archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+    limits: UnpackLimits,
+) -> dict[str, Built]:
+    """Return what came of packages that have to be built; what was resolved for them is written.
+
+    Args:
+        packages: to be built.
+        selection: everything that is selected.
+        inputs: what the run starts from.
+        interpreter: that is built for.
+        workshop: what the run works with.
+        archives: realises wheels and source trees that are missing.
+        limits: what an archive may unpack to.
+
+    Raises:
+        EnvbuildError: one cannot be built; `Problems` for several.
+    """
+    stop = Stop()
+    pins = _pins(selection, inputs, interpreter, workshop)
+    try:
+        builder = _builder(pins, interpreter, workshop, stop, archives=archives, limits=limits)
+        return builder.realise(packages)
+    finally:
+        stop.close()
+        path = f"{inputs.folder}/{FILE_NAME}"
+        if write_build_lock(path, pins.found):
+            workshop.reporter.report(
+                Notice(text=f"what was built is pinned in `{path}`; keep it beside the lock")
+            )
+
+
+def find_unbuilt(
+    packages: Sequence[SelectedPackage],
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+) -> list[SelectedPackage]:
+    """Return those of `packages`, which have to be built, that are not there already.
+
+    Nothing is fetched, resolved or built for it.
+    """
+    from envbuild.realise.unpack import Limits as UnpackLimits
+
+    stop = Stop()
+    pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
+    try:
+        builder = _builder(
+            pins, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
+        )
+        return [package for package in packages if builder.find(package) is None]
+    finally:
+        stop.close()
+
+
+def _builder(
+    pins: LockedPins,
+    interpreter: Interpreter,
+    workshop: Workshop,
+    stop: Stop,
+    *,
+    archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+    limits: UnpackLimits,
+) -> Builder:
+    options = workshop.options
+    machine = _machine(options.cache)
+    return Builder(
+        Workplace(
+            where=Place(
+                store=workshop.store,
+                machine=machine,
+                rung=choose(machine),
+                facts=probe_build_facts(interpreter, cache_dir=options.cache),
+                target=interpreter.target,
+                limits=Limits(seconds=_SECONDS),
+                stop=stop,
+                reporter=workshop.reporter,
+            ),
+            running=workshop.running,
+            pins=pins,
+            archives=archives,
+            toolchain=probe_toolchain(SYSTEM_PATH),
+            limits=limits,
+            refresh=options.refresh,
+            verify_record=options.verify_record,
+            jobs=os.cpu_count() or 1,
+        )
+    )
+
+
+def _pins(
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+    *,
+    may_resolve: bool = True,
+) -> LockedPins:
+    from envbuild.lockfile.package import Registry
+    from envbuild.lockfile.parse import parse_lock
+    from envbuild.resolver.uv_program import UvProgram
+    from envbuild.resolver.uv_settings import read_uv_settings
+
+    project, file = inputs.project or "", f"{inputs.folder}/pyproject.toml"
+    runtime = Runtime(packages={})
+    registries: list[str] = []
+    if inputs.kind == "uv":
+        lock = parse_lock(inputs.text, file=inputs.lockfile)
+        chosen = {package.name: package.version for package in selection.packages}
+        runtime = runtime_of(lock, folder=inputs.folder, selected=chosen)
+        registries = [
+            package.source.location
+            for package in lock.packages
+            if isinstance(package.source, Registry)
+        ]
+    resolver: UvProgram | None = None
+    if may_resolve:
+        resolver = UvProgram(
+            read_uv_settings(project, file=file, folder=inputs.folder, registries=registries),
+            folder=inputs.folder,
+            environ=workshop.environ,
+            offline=workshop.options.offline,
+        )
+    return LockedPins(
+        read_build_lock(f"{inputs.folder}/{FILE_NAME}"),
+        settings=_settings(project, file, workshop.options.build_strategy),
+        runtime=runtime,
+        interpreter=interpreter,
+        resolver=resolver,
+    )
+
+
+def _settings(project: str, file: str, strategy: Strategy | None) -> BuildSettings:
+    settings = parse_build_settings(project, file=file) if project else NO_SETTINGS
+    return settings if strategy is None else replace(settings, strategy=strategy)
+
+
+def _machine(cache: str) -> Machine:
+    """Return what this machine offers for sandboxes, found out once."""
+    import json
+
+    path = f"{cache}/builds/sandboxes.json"
+    try:
+        with open(path, encoding="utf-8") as file:
+            kept = machine_from_json(json.load(file))
+        if kept is not None and kept.identity == identity():
+            return kept
+    except (OSError, ValueError):
+        pass
+    machine = probe()
+    draft = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(draft, "w", encoding="utf-8") as file:
+            json.dump(machine.as_json(), file)
+        os.replace(draft, path)
+    except OSError:
+        # Nothing is lost but time.
+        pass
+    return machine
