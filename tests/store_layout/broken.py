@@ -269,8 +269,68 @@ BUILDS = (
     _build("variables-number", _set("variables", value=[{"name": "A", "value": 1}]), "a variable is a string", "variables[0].value"),
 )  # fmt: skip
 
+
+def _reverse_facts(document: Any) -> None:
+    document["facts"].reverse()
+
+
+def _fact_twice(document: Any) -> None:
+    document["facts"] = document["facts"][:1] * 2
+
+
+def _source(
+    name: str, change: Callable[[Any], object], rule: str, place: str, **more: Any
+) -> Broken:
+    base = more.pop("base")
+    return _changed("derivation", base, name, change, rule=rule, place=place, **more)
+
+
+def _fact(
+    name: str, kind: str, value: Any, rule: str, place: str, *, unseen: bool = False
+) -> Broken:
+    """Return the vector of a source whose one fact is `value`."""
+    fact = {"kind": kind, "name": "X", "value": None, **value}
+    change = _set("facts", value=[fact])
+    return _source(f"source-{name}", change, rule, place, base="source", unseen=unseen)
+
+
+SOURCES = (
+    _source("unpack-source-archive-of-both", _set("archive", "sha256", value="5d" * 32), "an archive is named in one way", "archive", base="unpack-source"),
+    _source("unpack-source-derivation-short", _set("archive", "derivation", value="ab"), "a digest has 64 digits", "archive.derivation", base="unpack-source"),
+    _source("unpack-source-tree-short", _set("archive", "derivation", value="ab"), "a digest has 64 digits", "archive.derivation", base="unpack-source-of-checkout"),
+    _source("unpack-source-path-outside", _set("archive", "path", value="../demo.tar.gz"), "a path is inside the tree", "archive.path", base="unpack-source-of-checkout"),
+    _source("unpack-source-path-empty", _set("archive", "path", value=""), "a path is not empty", "archive.path", base="unpack-source-of-checkout"),
+    _source("unpack-source-path-null", _set("archive", "path", value=None), "a path is a string", "archive.path", base="unpack-source-of-checkout"),
+    _source("unpack-source-name-is-path", _set("archive", "name", value="a/b"), "a file name holds no `/`", "archive.name", base="unpack-source-resolved"),
+    _source("unpack-source-sha256-prefixed", _set("archive", "sha256", value="sha256:" + "5d" * 32), "a SHA-256 is bare", "archive.sha256", base="unpack-source-resolved"),
+    _source("unpack-source-distribution-empty", _set("distribution", value=""), "a distribution has a name, or none is expected", "distribution", base="unpack-source"),
+    _source("unpack-source-version-number", _set("distribution_version", value=1), "a version is a string, or none is expected", "distribution_version", base="unpack-source"),
+    _source("unpack-source-verify-record", _set("verify_record", value=True), "no member may be added", "document", base="unpack-source"),
+    _source("unpack-source-unpacker-true", _set("unpacker", value=True), "an unpacker is a number", "unpacker", base="unpack-source"),
+    _source("checkout-commit-short", _set("commit", value="c0" * 19), "a commit has 40 digits", "commit", base="checkout"),
+    _source("checkout-commit-long", _set("commit", value="c0" * 32), "a commit has 40 digits", "commit", base="checkout"),
+    _source("checkout-commit-upper-case", _set("commit", value="C0" * 20), "digits are in lower case", "commit", base="checkout"),
+    _source("checkout-lfs-null", _set("lfs", value=None), "`lfs` is a truth value", "lfs", base="checkout"),
+    _source("checkout-reader-zero", _set("reader", value=0), "readers count from 1", "reader", base="checkout"),
+    _source("checkout-with-address", _set("url", value="https://git.example/x"), "no member may be added", "document", base="checkout"),
+    _source("source-tree-null", _set("tree", value=None), "a tree is named by digest", "tree", base="source"),
+    _source("source-facts-object", _set("facts", value={}), "facts are a list", "facts", base="source"),
+    _source("source-facts-out-of-order", _reverse_facts, "facts are in ascending order", "facts[1]", base="source-with-facts", unseen=True),
+    _source("source-fact-twice", _fact_twice, "no fact stands twice", "facts[1]", base="source-without-repository", unseen=True),
+    _source("source-fact-without-value", _drop("facts", 0, "value"), "all members are there", "facts[0]", base="source-with-facts"),
+    _fact("fact-unknown", "weather", {}, "there are four kinds of facts", "facts[0].kind"),
+    _fact("variable-without-name", "environment", {"name": ""}, "a variable has a name", "facts[0].name"),
+    _fact("variable-shown", "environment", {"value": "release"}, "a value is there by its digest", "facts[0].value"),
+    _fact("folder-digest", "folder", {"value": "ab" * 32}, "a folder is there or not", "facts[0].value"),
+    _fact("commit-with-name", "git-commit", {}, "there is one commit", "facts[0].name"),
+    _fact("commit-short", "git-commit", {"name": "", "value": "c0"}, "a commit has 40 digits, or 64", "facts[0].value"),
+    _fact("tags-listed", "git-tags", {"name": "", "value": "v1"}, "tags are there by their digest", "facts[0].value"),
+)  # fmt: skip
+
+
 DERIVATIONS = (
     *_common("derivation", "fetch"),
+    *SOURCES,
     *BUILDS,
     _fetch("kind-unknown", _set("kind", value="brew"), "a kind that is not known is left alone", "kind", error="UnknownKind"),
     _fetch("kind-missing", _drop("kind"), "a derivation has a kind", "kind", error="UnknownKind"),

@@ -16,7 +16,14 @@ from envbuild.derivation.build import (
     Toolchain,
 )
 from envbuild.derivation.model import Fetch, Unpack, decode_derivation
-from envbuild.derivation.sources import UnpackSource
+from envbuild.derivation.sources import (
+    PRESENT,
+    Checkout,
+    Fact,
+    FileOfTree,
+    LocalSource,
+    UnpackSource,
+)
 from envbuild.digest import Digest, digest_of
 from envbuild.environment.manifest import (
     Manifest,
@@ -77,6 +84,12 @@ MODULE = b"VERSION = 1\n"
 SCRIPT = b"#!python\nprint('hello')\n"
 FETCH = Fetch(name="demo-1.0-py3-none-any.whl", hash="sha256:" + "5e" * 32, location=None)
 UNPACK = Unpack(source=FETCH, distribution="demo", version="1.0")
+UNPACK_SOURCE = UnpackSource(
+    source=Fetch(name="demo-1.0.tar.gz", hash="sha256:" + "5d" * 32, location=None),
+    distribution="demo",
+    version="1.0",
+)
+CHECKOUT = Checkout(commit="c0" * 20)
 KEY = UNPACK.resolved_key("5e" * 32)
 ONE_FILE = tree_of({"demo/__init__.py": MODULE})
 
@@ -225,6 +238,8 @@ DERIVATIONS: dict[str, object] = {
         toolchain=Toolchain(level="open"),
         rung="none",
     ).as_json(),
+    "checkout": CHECKOUT.as_json(),
+    "checkout-with-lfs": replace(CHECKOUT, lfs=True).as_json(),
     "fetch": FETCH.as_json(),
     "fetch-sha512": Fetch(
         name="demo-1.0-py3-none-any.whl", hash="sha512:" + "7d" * 64, location=None
@@ -234,11 +249,36 @@ DERIVATIONS: dict[str, object] = {
         hash=None,
         location="https://index.example/files/demo-1.0-py3-none-any.whl",
     ).as_json(),
+    "source": LocalSource(tree=ONE_FILE.digest).as_json(),
+    "source-with-facts": LocalSource(
+        tree=ONE_FILE.digest,
+        facts=(
+            Fact(kind="environment", name="BUILD_MODE", value=digest_of(b"release")),
+            Fact(kind="environment", name="CFLAGS", value=None),
+            Fact(kind="folder", name="generated", value=None),
+            Fact(kind="folder", name="src", value=PRESENT),
+            Fact(kind="git-commit", name="", value="c0" * 20),
+            Fact(kind="git-tags", name="", value=canonical.digest(["refs/tags/v1 " + "c1" * 20])),
+        ),
+    ).as_json(),
+    "source-without-repository": LocalSource(
+        tree=ONE_FILE.digest,
+        facts=(
+            Fact(kind="git-commit", name="", value=None),
+            Fact(kind="git-tags", name="", value=None),
+        ),
+    ).as_json(),
     "unpack": UNPACK.as_json(),
     "unpack-resolved": UNPACK.resolved("5e" * 32),
     "unpack-unverified": Unpack(
         source=FETCH, distribution="demo", version="1.0", verify_record=False
     ).resolved("5e" * 32),
+    "unpack-source": UNPACK_SOURCE.as_json(),
+    "unpack-source-resolved": UNPACK_SOURCE.resolved("5d" * 32),
+    "unpack-source-of-any": replace(UNPACK_SOURCE, distribution=None, version=None).as_json(),
+    "unpack-source-of-checkout": replace(
+        UNPACK_SOURCE, source=FileOfTree(tree=CHECKOUT, path="vendor/demo-1.0.tar.gz")
+    ).as_json(),
 }
 
 REALISATIONS: dict[str, object] = {

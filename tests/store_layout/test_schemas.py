@@ -16,6 +16,14 @@ from envbuild.buildlock.model import BuildLock, PinnedPackage, PinnedTree
 from envbuild.buildlock.parse import parse_build_lock
 from envbuild.buildlock.render import render_build_lock
 from envbuild.derivation.model import Fetch, Unpack, decode_derivation
+from envbuild.derivation.sources import (
+    PRESENT,
+    Checkout,
+    Fact,
+    FileOfTree,
+    LocalSource,
+    UnpackSource,
+)
 from envbuild.digest import Digest
 from envbuild.lockfile.tables import InvalidEntry
 from envbuild.store import layout
@@ -70,6 +78,39 @@ UNPACKS = st.builds(
     distribution=TEXT.filter(bool),
     version=TEXT.filter(bool),
     verify_record=st.booleans(),
+)
+COMMITS = st.text("0123456789abcdef", min_size=40, max_size=40)
+CHECKOUTS = st.builds(Checkout, commit=COMMITS, lfs=st.booleans())
+UNPACKED_SOURCES = st.builds(
+    UnpackSource,
+    source=st.one_of(FETCHES, st.builds(FileOfTree, tree=CHECKOUTS, path=PATHS)),
+    distribution=st.none() | TEXT.filter(bool),
+    version=st.none() | TEXT.filter(bool),
+)
+NAMED_FACTS = st.one_of(
+    st.builds(
+        Fact,
+        kind=st.just("environment"),
+        name=TEXT.filter(bool),
+        value=st.none() | DIGESTS,
+    ),
+    st.builds(
+        Fact,
+        kind=st.just("folder"),
+        name=TEXT.filter(bool),
+        value=st.sampled_from((None, PRESENT)),
+    ),
+)
+OTHER_FACTS = st.one_of(
+    st.builds(Fact, kind=st.just("git-commit"), name=st.just(""), value=st.none() | COMMITS | HEX),
+    st.builds(Fact, kind=st.just("git-tags"), name=st.just(""), value=st.none() | DIGESTS),
+)
+LOCAL_SOURCES = st.builds(
+    LocalSource,
+    tree=DIGESTS,
+    facts=st.lists(
+        st.one_of(NAMED_FACTS, OTHER_FACTS), unique_by=lambda fact: (fact.kind, fact.name)
+    ).map(lambda facts: tuple(sorted(facts, key=lambda fact: (fact.kind, fact.name)))),
 )
 SIZES = st.integers(0, canonical.LARGEST_INTEGER)
 REALISATIONS = st.builds(
@@ -146,7 +187,9 @@ def test_code_and_schema_agree_about_names_of_roots(name: str) -> None:
 
 
 @given(
-    st.one_of(FETCHES.map(lambda each: each.as_json()), UNPACKS.map(lambda each: each.as_json()))
+    st.one_of(FETCHES, UNPACKS, UNPACKED_SOURCES, CHECKOUTS, LOCAL_SOURCES).map(
+        lambda each: each.as_json()
+    )
 )
 def test_every_derivation_that_the_code_makes_is_valid_and_comes_back(form: Any) -> None:
     data = canonical.encode(form)
@@ -154,8 +197,10 @@ def test_every_derivation_that_the_code_makes_is_valid_and_comes_back(form: Any)
     assert decode_derivation(data) == form
 
 
-@given(UNPACKS, HEX)
-def test_every_resolved_form_is_valid_and_comes_back(unpack: Unpack, sha256: str) -> None:
+@given(st.one_of(UNPACKS, UNPACKED_SOURCES), HEX)
+def test_every_resolved_form_is_valid_and_comes_back(
+    unpack: Unpack | UnpackSource, sha256: str
+) -> None:
     form = unpack.resolved(sha256)
     data = canonical.encode(form)
     assert schema_faults(V1, "derivation", data) == []
