@@ -137,6 +137,15 @@ def test_who_has_a_path_that_two_claim_may_be_set(desk: Desk) -> None:
     assert "note `one` does without `lib/python" in desk.run("realize", "--collisions=last").out
 
 
+def test_what_uv_is_told_counts_as_soon_as_it_is_told(desk: Desk) -> None:
+    desk.run("realize")
+    assert desk.run("realize").out.startswith("Checked 2 packages")
+    (desk.project / "uv.toml").write_text('link-mode = "soft"\n', encoding="utf-8")
+    assert "`link-mode`: expected one of" in desk.run("realize", code=2).err
+    (desk.project / "uv.toml").write_text('link-mode = "copy"\n', encoding="utf-8")
+    assert desk.run("realize", "--clear", "--json").json["link_mode"] == "copy"
+
+
 def test_a_wrong_setting_names_file_and_key(desk: Desk) -> None:
     path = desk.project / "pyproject.toml"
     path.write_text("[tool.envbuild]\nofline = true\n", encoding="utf-8")

@@ -156,6 +156,7 @@ _VARIABLES = (
 )
 _FILES = (
     ("pyproject.toml", "[tool.envbuild], in the file beside the lock"),
+    ("uv.toml", "Beside the lock, or [tool.uv]: what means the same to uv"),
     ("envbuild/config.toml", "In the user's configuration folder; the project's comes first"),
 )
 _EXAMPLES = """\

@@ -4,9 +4,12 @@ A setting has one name everywhere. `link-mode` is the option `--link-mode`, the 
 `ENVBUILD_LINK_MODE`, and the key `link-mode` in two files: the table `[tool.envbuild]` of the
 `pyproject.toml` beside the lock, and `envbuild/config.toml` in the user's configuration folder. Where
 uv has a variable of the same meaning, that is looked at after ours; an empty variable says nothing.
+Where it has a key of the same meaning, that counts too: in a `uv.toml` beside the lock, or else in
+`[tool.uv]`; what else uv is told there is its own affair.
 
-Precedence is the order of that list: option, variable, project, user. A list given by an option
-takes the place of one given by a variable, and the lists of the two files follow it, as in uv.
+Precedence is the order of that list: option, variable, project, what the project says to uv, user.
+A list given by an option takes the place of one given by a variable, and the lists of the files
+follow it, as in uv.
 
 Every fault of every source is found before one is reported. What a command makes of the settings is
 the command's affair.
@@ -30,6 +33,8 @@ if TYPE_CHECKING:
     Value = bool | int | str | tuple[str, ...]
     Layer = dict[str, Value]
 
+_PROJECT = "pyproject.toml"
+_OF_UV = "uv.toml"
 _LISTS = frozenset({"names", "hosts", "mirrors"})
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 _FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
@@ -60,6 +65,7 @@ class Setting:
         variable: the variable of ours, `None` where only an option makes sense.
         uv_variable: the variable of uv that means the same.
         in_files: whether settings files may hold it.
+        in_uv: whether uv's settings files have a key of that name and meaning.
     """
 
     name: str
@@ -69,6 +75,7 @@ class Setting:
     variable: str | None = None
     uv_variable: str | None = None
     in_files: bool = False
+    in_uv: bool = False
 
     @property
     def is_list(self) -> bool:
@@ -83,6 +90,7 @@ def _anywhere(
     *,
     choices: tuple[str, ...] = (),
     aliases: tuple[tuple[str, str], ...] = (),
+    in_uv: bool = False,
 ) -> Setting:
     return Setting(
         name=name,
@@ -92,6 +100,7 @@ def _anywhere(
         variable=_variable(name),
         uv_variable=uv,
         in_files=True,
+        in_uv=in_uv,
     )
 
 
@@ -126,15 +135,22 @@ SETTINGS = {
             "UV_LINK_MODE",
             choices=LINK_MODES,
             aliases=(("clone", "reflink"),),
+            in_uv=True,
         ),
         _anywhere("collisions", "choice", choices=COLLISIONS),
         _anywhere("require-link", "flag"),
         _anywhere("inexact", "flag"),
-        _anywhere("offline", "flag", "UV_OFFLINE"),
+        _anywhere("offline", "flag", "UV_OFFLINE", in_uv=True),
         _anywhere("index-mirror", "mirrors"),
-        _anywhere("allow-insecure-host", "hosts", "UV_INSECURE_HOST"),
-        _anywhere("keyring-provider", "choice", "UV_KEYRING_PROVIDER", choices=KEYRING_PROVIDERS),
-        _anywhere("concurrent-downloads", "number", "UV_CONCURRENT_DOWNLOADS"),
+        _anywhere("allow-insecure-host", "hosts", "UV_INSECURE_HOST", in_uv=True),
+        _anywhere(
+            "keyring-provider",
+            "choice",
+            "UV_KEYRING_PROVIDER",
+            choices=KEYRING_PROVIDERS,
+            in_uv=True,
+        ),
+        _anywhere("concurrent-downloads", "number", "UV_CONCURRENT_DOWNLOADS", in_uv=True),
         _anywhere("no-verify-record", "flag"),
         _anywhere("unpack-limit", "size"),
         _anywhere("color", "choice", choices=("auto", "always", "never")),
@@ -157,10 +173,10 @@ SETTINGS = {
         _not_in_files("no-install-local", "flag", "UV_NO_INSTALL_LOCAL"),
         _not_in_files("no-install-package", "names"),
         _anywhere("build-dependency-strategy", "choice", choices=BUILD_STRATEGIES),
-        _anywhere("no-build", "flag", "UV_NO_BUILD"),
-        _anywhere("no-build-package", "names", "UV_NO_BUILD_PACKAGE"),
-        _anywhere("no-binary", "flag", "UV_NO_BINARY"),
-        _anywhere("no-binary-package", "names", "UV_NO_BINARY_PACKAGE"),
+        _anywhere("no-build", "flag", "UV_NO_BUILD", in_uv=True),
+        _anywhere("no-build-package", "names", "UV_NO_BUILD_PACKAGE", in_uv=True),
+        _anywhere("no-binary", "flag", "UV_NO_BINARY", in_uv=True),
+        _anywhere("no-binary-package", "names", "UV_NO_BINARY_PACKAGE", in_uv=True),
         Setting(
             name="output-format",
             kind="choice",
@@ -308,16 +324,16 @@ def gather(
     named = said.text("config-file")
     if named is not None:
         looked_for.append(named)
-        files.append(_from_file(named, None, problems))
+        files.append(_from_file(named, problems))
     elif not said.flag("no-config"):
         if folder is not None:
-            project = os.path.join(folder, "pyproject.toml")
-            looked_for.append(project)
-            files.append(_from_project(project, problems))
+            project, of_uv = (os.path.join(folder, name) for name in (_PROJECT, _OF_UV))
+            looked_for += project, of_uv
+            files += _from_project(project, of_uv, problems)
         own = user_settings(environ, platform)
         looked_for.append(own)
         if os.path.isfile(own):
-            files.append(_from_file(own, None, problems))
+            files.append(_from_file(own, problems))
     raise_all(problems)
     return Settings(arguments, variables, files, tuple(looked_for))
 
@@ -372,54 +388,95 @@ def _from_variables(
     return layer
 
 
-def _from_project(path: str, problems: list[EnvbuildError]) -> Layer:
+def _from_project(project: str, of_uv: str, problems: list[EnvbuildError]) -> tuple[Layer, Layer]:
+    """Return what a project says to us, and what it says to uv.
+
+    Args:
+        project: path of its `pyproject.toml`.
+        of_uv: path of its `uv.toml`, which takes the place of all of `[tool.uv]` where it is there.
+        problems: takes what is wrong.
+    """
+    # Nearly every project has the first file, and nearly none says anything that counts here.
+    text, uv_text = _read(project, problems), _read(of_uv, problems)
+    ours: Layer = {}
+    theirs: Layer = {}
+    says_to_us = text is not None and b"envbuild" in text
+    says_to_uv = text is not None and uv_text is None and _has_key_of_uv(text)
+    if text is not None and (says_to_us or says_to_uv):
+        document = _parse(text, project, problems)
+        if says_to_us:
+            ours = _layer(document, project, ("tool", "envbuild"), problems)
+        if says_to_uv:
+            theirs = _layer(document, project, ("tool", "uv"), problems, of_uv=True)
+    if uv_text is not None and _has_key_of_uv(uv_text):
+        theirs = _layer(_parse(uv_text, of_uv, problems), of_uv, (), problems, of_uv=True)
+    return ours, theirs
+
+
+def _has_key_of_uv(text: bytes) -> bool:
+    return any(name.encode() in text for name, setting in SETTINGS.items() if setting.in_uv)
+
+
+def _from_file(path: str, problems: list[EnvbuildError]) -> Layer:
+    """Return what a file of ours says, which must be there."""
+    text = _read(path, problems, must_exist=True)
+    return {} if text is None else _layer(_parse(text, path, problems), path, (), problems)
+
+
+def _read(path: str, problems: list[EnvbuildError], *, must_exist: bool = False) -> bytes | None:
     try:
         with open(path, "rb") as file:
-            # Nearly every project has this file, and nearly none has settings of ours in it.
-            if b"envbuild" not in file.read():
-                return {}
-    except (FileNotFoundError, NotADirectoryError):
-        return {}
+            return file.read()
     except OSError as error:
-        problems.append(UnreadableSettings(path, error.strerror or str(error)))
-        return {}
-    return _from_file(path, ("tool", "envbuild"), problems)
+        if must_exist or not isinstance(error, FileNotFoundError | NotADirectoryError):
+            problems.append(UnreadableSettings(path, error.strerror or str(error)))
+        return None
 
 
-def _from_file(path: str, place: tuple[str, ...] | None, problems: list[EnvbuildError]) -> Layer:
-    """Read the table at `place` of a file, the whole file where that is `None`."""
+def _parse(text: bytes, path: str, problems: list[EnvbuildError]) -> dict[str, object]:
     from envbuild.lockfile.toml import NotToml, parse_toml
 
     try:
-        with open(path, encoding="utf-8") as file:
-            table: object = parse_toml(file.read(), file=path)
+        return parse_toml(text.decode("utf-8"), file=path)
     except NotToml as error:
         reason = f"line {error.line}, column {error.column}: {error.reason}"
         problems.append(UnreadableSettings(path, reason))
-        return {}
     except UnicodeDecodeError:
         problems.append(UnreadableSettings(path, "it is not UTF-8"))
-        return {}
-    except OSError as error:
-        problems.append(UnreadableSettings(path, error.strerror or str(error)))
-        return {}
-    prefix = ""
-    for key in place or ():
-        prefix += f"{key}."
-        table = table.get(key, {}) if isinstance(table, dict) else table
-    if not isinstance(table, dict):
-        problems.append(UnreadableSettings(path, f"`{prefix.rstrip('.')}` is not a table"))
-        return {}
+    return {}
 
+
+def _layer(
+    document: dict[str, object],
+    path: str,
+    place: tuple[str, ...],
+    problems: list[EnvbuildError],
+    *,
+    of_uv: bool = False,
+) -> Layer:
+    """Return what the table at `place` says. In one of ours, a key that means nothing is a problem."""
     layer: Layer = {}
-    allowed = [setting.name for setting in SETTINGS.values() if setting.in_files]
-    for key, value in table.items():
+    allowed = [each.name for each in SETTINGS.values() if (each.in_uv if of_uv else each.in_files)]
+    for key, value in _table(document, path, place, problems).items():
+        name = ".".join((*place, key))
         if key in allowed:
-            origin = f"`{path}`: `{prefix}{key}`"
+            origin = f"`{path}`: `{name}`"
             _add(layer, SETTINGS[key], value, origin, os.path.dirname(path), problems)
-        elif place is None or key not in _OF_THE_PROJECT:
-            problems.append(UnknownSetting(path, prefix + key, similar=similar(key, allowed)))
+        elif not of_uv and (not place or key not in _OF_THE_PROJECT):
+            problems.append(UnknownSetting(path, name, similar=similar(key, allowed)))
     return layer
+
+
+def _table(
+    document: dict[str, object], path: str, place: tuple[str, ...], problems: list[EnvbuildError]
+) -> dict[str, object]:
+    table: object = document
+    for key in place:
+        table = table.get(key, {}) if isinstance(table, dict) else table
+    if isinstance(table, dict):
+        return table
+    problems.append(UnreadableSettings(path, f"`{'.'.join(place)}` is not a table"))
+    return {}
 
 
 def _add(

@@ -38,6 +38,9 @@ class Desk:
     def write_project(self, text: str) -> None:
         (self.project / "pyproject.toml").write_text(text, encoding="utf-8")
 
+    def write_uv(self, text: str) -> None:
+        (self.project / "uv.toml").write_text(text, encoding="utf-8")
+
     def write_user(self, text: str) -> None:
         folder = self.home / "envbuild"
         folder.mkdir()
@@ -199,6 +202,113 @@ def test_every_spelling_of_the_table_is_found(desk: Desk, text: str) -> None:
 def test_a_project_without_our_name_in_it_is_not_even_parsed(desk: Desk) -> None:
     desk.write_project("this is no TOML")
     assert desk.gather().flag("offline") is False
+
+
+OF_UV = """
+link-mode = "clone"
+allow-insecure-host = ["index.example:8443"]
+keyring-provider = "subprocess"
+offline = true
+concurrent-downloads = 3
+no-build = true
+no-build-package = ["Some_Name"]
+no-binary-package = ["Other.Name"]
+# What follows is uv's affair, whatever it is.
+cache-dir = "elsewhere"
+python-downloads = "never"
+required-version = ">=0.5"
+something-new = 3
+"""
+
+
+@pytest.mark.parametrize("where", ["[tool.uv]", "uv.toml"])
+def test_what_uv_is_told_counts_where_it_means_the_same(desk: Desk, where: str) -> None:
+    if where == "uv.toml":
+        desk.write_uv(OF_UV)
+    else:
+        desk.write_project(f"[tool.uv]\n{OF_UV}")
+    settings = desk.gather()
+    assert settings.text("link-mode") == "reflink"
+    assert settings.texts("allow-insecure-host") == ("index.example:8443",)
+    assert settings.text("keyring-provider") == "subprocess"
+    assert settings.flag("offline") is True
+    assert settings.number("concurrent-downloads") == 3
+    assert settings.flag("no-build") is True
+    assert settings.texts("no-build-package") == ("some-name",)
+    assert settings.texts("no-binary-package") == ("other-name",)
+    assert settings.text("cache-dir") is None
+
+
+def test_what_uv_is_told_counts_less_than_ours_and_more_than_the_users(desk: Desk) -> None:
+    desk.write_user('link-mode = "auto"\nconcurrent-downloads = 1\nunpack-limit = 7')
+    both = '[tool.uv]\nlink-mode = "symlink"\nconcurrent-downloads = 2\n[tool.envbuild]\n'
+    desk.write_project(f'{both}link-mode = "copy"')
+    settings = desk.gather()
+    assert settings.text("link-mode") == "copy"
+    assert settings.number("concurrent-downloads") == 2
+    assert settings.number("unpack-limit") == 7
+    assert desk.gather(environ={"UV_CONCURRENT_DOWNLOADS": "4"}).number("concurrent-downloads") == 4
+
+
+def test_lists_of_uv_stand_between_those_of_the_project_and_the_user(desk: Desk) -> None:
+    desk.write_user('allow-insecure-host = ["c"]')
+    desk.write_project(
+        '[tool.uv]\nallow-insecure-host = ["b"]\n[tool.envbuild]\nallow-insecure-host = ["a"]'
+    )
+    assert desk.gather().texts("allow-insecure-host") == ("a", "b", "c")
+
+
+def test_a_uv_toml_takes_the_place_of_all_of_uvs_table_and_of_nothing_else(desk: Desk) -> None:
+    desk.write_project(
+        '[tool.uv]\nlink-mode = "copy"\noffline = true\n[tool.envbuild]\ninexact = true'
+    )
+    desk.write_uv('link-mode = "symlink"')
+    settings = desk.gather()
+    assert settings.text("link-mode") == "symlink"
+    assert settings.flag("offline") is False
+    assert settings.flag("inexact") is True
+    desk.write_uv("")
+    assert desk.gather().text("link-mode") is None
+
+
+def test_a_uv_toml_without_anything_for_us_is_not_even_parsed(desk: Desk) -> None:
+    desk.write_uv("this is no TOML")
+    assert desk.gather().text("link-mode") is None
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "origin"),
+    [
+        ("pyproject.toml", '[tool.uv]\nlink-mode = "soft"', "tool.uv.link-mode"),
+        ("uv.toml", 'link-mode = "soft"', "link-mode"),
+    ],
+)
+def test_a_wrong_value_for_uv_names_file_and_key(
+    desk: Desk, file: str, text: str, origin: str
+) -> None:
+    (desk.project / file).write_text(text, encoding="utf-8")
+    with pytest.raises(WrongValue) as caught:
+        desk.gather()
+    assert caught.value.origin == f"`{desk.project}/{file}`: `{origin}`"
+
+
+def test_a_broken_file_is_one_problem(desk: Desk) -> None:
+    desk.write_project("[tool.envbuild]\noffline = \n[tool.uv]")
+    with pytest.raises(UnreadableSettings, match=r"pyproject\.toml"):
+        desk.gather()
+    desk.write_project("")
+    desk.write_uv("offline = ")
+    with pytest.raises(UnreadableSettings, match=r"uv\.toml"):
+        desk.gather()
+
+
+def test_every_settings_file_is_looked_for(desk: Desk) -> None:
+    project, user = desk.project, desk.home / "envbuild/config.toml"
+    expected = (f"{project}/pyproject.toml", f"{project}/uv.toml", str(user))
+    assert desk.gather().looked_for == expected
+    assert desk.gather({"no-config": True}).looked_for == ()
+    desk.write_uv("offline = true")
+    assert desk.gather({"no-config": True}).flag("offline") is False
 
 
 def test_files_may_be_left_alone(desk: Desk, tmp_path: Path) -> None:
