@@ -53,7 +53,7 @@ class Workbench:
     store: Path
     python: str = sys.executable
 
-    def envbuild(self, *arguments: str, code: int = 0, **more: str) -> Finished:
+    def envbuild(self, *arguments: str, code: int | None = 0, **more: str) -> Finished:
         """Run envbuild in `folder` with the store; `more` are environment variables."""
         command = (sys.executable, "-m", "envbuild", *arguments)
         return self.run(*command, code=code, environment=more)
