@@ -223,6 +223,19 @@ def test_the_digest_is_the_same_at_every_path_in_every_store_and_link_mode(
     assert {far.digest} == digests
 
 
+def test_what_is_remembered_of_an_earlier_lock_changes_nothing(
+    bench: Bench, one: str, two: str, tmp_path: Path
+) -> None:
+    more = [bench.wheel(name, "1") for name in ("more", "still-more")]
+    digests = []
+    for wheels in ((one, two), (one, two, more[0]), (two, *more), (one, two, *more)):
+        bench.lock(*wheels)
+        digests.append(bench.realise(collisions="first").digest)
+    fresh = bench.realise(collisions="first", venv="fresh", store=str(tmp_path / "other"))
+    assert fresh.digest == digests[-1]
+    assert len(set(digests)) == len(digests)
+
+
 def uninstall(tool: str, bench: Bench, name: str) -> None:
     if tool == "uv":
         uv("pip", "uninstall", "--python", str(bench.venv), name)

@@ -179,6 +179,19 @@ def test_what_somebody_else_installed_is_removed_or_left_as_asked(bench: Bench) 
     assert not (bench.site / "other").exists()
 
 
+def test_what_the_lock_no_longer_asks_for_is_left_as_it_is_or_was_made(bench: Bench) -> None:
+    beta = bench.wheel("beta", "1")
+    bench.lock(bench.wheel("alpha", "1"), beta)
+    bench.realise()
+    (bench.site / "alpha-1.dist-info/mine").touch()
+    bench.lock(beta, bench.wheel("gamma", "1"))
+    for check in (True, False):
+        result = bench.realise(inexact=True, check=check)
+        assert bench.actions(result) == [("gamma", "added")]
+        assert bench.python("import alpha, beta; print(alpha.VERSION)") == "1"
+    assert bench.actions(bench.realise()) == [("alpha", "removed")]
+
+
 def test_a_version_that_somebody_else_installed_is_replaced(bench: Bench) -> None:
     bench.lock(bench.wheel("alpha", "1"))
     bench.realise()

@@ -182,7 +182,7 @@ class _Run:
         if overwritten:
             found = replace(found, damaged=found.damaged | overwritten)
             difference = self._difference(found, staying)
-        moved = self._owners_of_links(found, difference) - {each.name for each in staying}
+        moved = self._owners_of_links(found, difference)
         if moved:
             difference = self._difference(found, staying, moved=moved)
         if overwritten or moved:
@@ -207,7 +207,9 @@ class _Run:
             footprints, damaged = found.footprints, found.damaged
         staying = self._staying(footprints) if not anew else ()
         difference = compare(
-            footprints, tuple(sorted((*self.wanted, *staying), key=_name)), damaged=damaged
+            footprints,
+            tuple(sorted((*self.wanted, *staying), key=_name)),
+            damaged=damaged - {each.name for each in staying},
         )
         return self._applied(difference, footprints, created=anew)
 
@@ -247,7 +249,15 @@ class _Run:
             skeleton = replace(self.instantiation.skeleton, identity="")
             footprints = (skeleton, *footprints)
         wanted = tuple(sorted((*self.wanted, *staying), key=_name))
-        return compare(footprints, wanted, damaged=found.damaged, moved=moved, strays=strays)
+        # What stays without being asked for cannot be placed again: nobody knows its tree any more.
+        left_alone = {each.name for each in staying}
+        return compare(
+            footprints,
+            wanted,
+            damaged=found.damaged - left_alone,
+            moved=moved - left_alone,
+            strays=strays,
+        )
 
     def _overwritten(
         self, found: Contents, difference: Difference, outgoing: Mapping[str, Installed]
