@@ -166,13 +166,11 @@ class Git:
         return ("git", *where, *_HARMLESS, *arguments)
 
 
-def last_words(done: CompletedProcess[bytes], secrets: Iterable[str] = ()) -> str:
+def last_words(done: CompletedProcess[bytes]) -> str:
     """Return what git said last, fit to be shown: on one line, without credentials."""
     from envbuild.index.redaction import redact
 
-    text = done.stderr.decode("utf-8", "replace")
-    for secret in filter(None, secrets):
-        text = text.replace(secret, "***")
-    lines = [line.strip() for line in redact(text).splitlines() if line.strip()]
+    text = redact(done.stderr.decode("utf-8", "replace"))
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = "; ".join(lines[-_LAST_LINES:]) or f"git ended with {done.returncode}"
     return "".join(char if char.isprintable() else "?" for char in told)

@@ -149,7 +149,7 @@ class Repositories:
         before = _size_of(folder)
         wanted = f"+{commit}:{_COMMITS}/{commit}"
         done = git.run(*_FETCH, "--depth=1", address.url, wanted, folder=folder)
-        words = last_words(done, (address.secret_root,))
+        words = last_words(done)
         if done.returncode and not any(phrase in words for phrase in _HOPELESS):
             # Old servers give what a ref names and nothing else; those that only hand out files know
             # nothing of depths.
@@ -157,7 +157,7 @@ class Repositories:
             deepen = ("--unshallow",) if shallow.stdout.strip() == b"true" else ()
             everything = "+refs/*:refs/remotes/*"
             done = git.run(*_FETCH, "--prune", *deepen, address.url, everything, folder=folder)
-            words = last_words(done, (address.secret_root,))
+            words = last_words(done)
             if not done.returncode:
                 self._note(git, folder, address, commit)
         if done.returncode:
@@ -179,7 +179,7 @@ class Repositories:
     def _must(git: Git, action: str, address: Address, folder: str, *arguments: str) -> None:
         done = git.run(*arguments, folder=folder)
         if done.returncode:
-            raise GitFailed(action, address.url, last_words(done, (address.secret_root,)))
+            raise GitFailed(action, address.url, last_words(done))
 
 
 def _has(git: Git, folder: str, commit: str) -> bool:

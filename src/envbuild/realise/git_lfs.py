@@ -95,7 +95,7 @@ def fetch_files(
         raise LfsMissing(address.url)
     done = git.run("lfs", "fetch", address.url, commit, folder=folder)
     if done.returncode:
-        words = last_words(done, (address.secret_root,))
+        words = last_words(done)
         raise GitFailed("fetch files that Git LFS keeps from", address.url, words)
 
 

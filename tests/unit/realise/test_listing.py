@@ -205,6 +205,17 @@ def test_a_work_tree_beside_the_repository_is_one(project: Path, tmp_path: Path)
     assert sources(tmp_path / "second") == {*PROJECT, "a"}
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a folder away")
+def test_a_repository_of_somebody_else_is_listed_like_any(project: Path) -> None:
+    write_files(project, {".gitignore": b"*.o\n", "a.o": b""})
+    commit(project, {})
+    (project / "a.o").chmod(0o600)
+    git(project, "add", "--force", "a.o")
+    for place in (project, *project.rglob("*")):
+        os.chown(place, 12345, 12345)
+    assert sources(project) == {*PROJECT, ".gitignore", "a.o"}
+
+
 def test_a_repository_runs_nothing(project: Path, tmp_path: Path) -> None:
     mark = tmp_path / "ran"
     git(project, "config", "core.fsmonitor", f"touch {mark}")

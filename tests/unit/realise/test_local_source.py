@@ -17,13 +17,8 @@ from envbuild.digest import digest_of
 from envbuild.errors import LockfileError
 from envbuild.realise import local_source
 from envbuild.realise.git import GitMissing
-from envbuild.realise.local_source import (
-    IdentifiedTree,
-    InvalidLocalTree,
-    LocalTreeUnreadable,
-    identify_tree,
-    ingest_tree,
-)
+from envbuild.realise.local_files import InvalidLocalTree, LocalFiles, LocalTreeUnreadable
+from envbuild.realise.local_source import IdentifiedTree, identify_tree, ingest_tree
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication
@@ -514,13 +509,13 @@ def test_a_file_that_may_not_be_read_is_named(bench: Bench) -> None:
 def test_a_file_that_goes_while_it_is_read_is_named(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check = local_source._check_paths
+    check = LocalFiles.check_paths
 
-    def remove_one(found: local_source._Found) -> None:
+    def remove_one(found: LocalFiles) -> None:
         check(found)
         (bench.folder / "run").unlink()
 
-    monkeypatch.setattr(local_source, "_check_paths", remove_one)
+    monkeypatch.setattr(LocalFiles, "check_paths", remove_one)
     with pytest.raises(LocalTreeUnreadable, match=r"cannot read `.*/run`: No such file") as caught:
         bench.identify()
     assert caught.value.path == str(bench.folder / "run")

@@ -1,0 +1,340 @@
+"""The files of a local tree: which there are, and what would show that one has changed.
+
+To the sources in a project's folder (`envbuild.realise.listing`) come the files that `cache-keys` of
+`[tool.uv]` names, ignored or not; what else it names are facts beside the tree. A tree whose project
+needs files outside of its folder begins above that, so that a copy of it has everything in its place.
+
+A link that leads out of the tree means something else in any other place, so a file that it leads to
+stands in its stead, and a relative link to a folder becomes the sources in that folder.
+
+Contents are not read here.
+"""
+
+from __future__ import annotations
+
+import os
+import posixpath
+import stat
+
+from envbuild import canonical
+from envbuild.derivation.sources import PRESENT, Fact
+from envbuild.digest import digest_of
+from envbuild.errors import RealiseError
+from envbuild.frozen import frozen
+from envbuild.realise.git import Git, GitMissing
+from envbuild.realise.listing import list_below, list_sources
+from envbuild.realise.zip_directory import printable
+from envbuild.sources.cache_keys import (
+    DEFAULT,
+    FileKey,
+    FolderKey,
+    GitKey,
+    GlobKey,
+    VariableKey,
+    parse_cache_keys,
+)
+from envbuild.sources.ignore import parse_pattern
+from envbuild.store.tree import fault_of_path, stays_inside
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from envbuild.sources.cache_keys import CacheKey
+
+    Fingerprint = tuple[int, ...]
+    """Device, inode, mode, size and both times in nanoseconds: of a link and of what it leads to."""
+
+_FINGERPRINT_LENGTH = 6
+
+
+class InvalidLocalTree(RealiseError):
+    """A folder that cannot be a source tree.
+
+    Attributes:
+        folder: where it is.
+        reasons: a sentence for everything that is wrong.
+    """
+
+    def __init__(self, folder: str, reasons: Iterable[str]) -> None:
+        self.folder = folder
+        self.reasons = tuple(reasons)
+        super().__init__(f"`{folder}` cannot be built from: {'; '.join(self.reasons)}")
+
+
+class LocalTreeUnreadable(RealiseError):
+    """A file or folder of a local tree that the operating system does not let be read."""
+
+    def __init__(self, path: str, error: OSError) -> None:
+        super().__init__(f"cannot read `{path}`: {error.strerror or error}")
+        self.path = path
+        self.errno = error.errno
+
+
+@frozen
+class LocalFiles:
+    """What belongs to a local tree.
+
+    Attributes:
+        folder: absolute path of the project's folder.
+        subdirectory: of the project in the tree.
+        items: sorted by path.
+        facts: sorted by kind and name.
+        notes: what the user should know.
+    """
+
+    folder: str
+    subdirectory: str
+    items: list[LocalFile]
+    facts: tuple[Fact, ...]
+    notes: tuple[str, ...]
+
+    def check_paths(self) -> None:
+        """Make sure that a tree can hold all of them; raises `InvalidLocalTree`."""
+        faults = ((item.path, fault_of_path(item.path)) for item in self.items)
+        reasons = [f"`{printable(path)}`: {fault}" for path, fault in faults if fault]
+        if reasons:
+            raise InvalidLocalTree(self.folder, reasons)
+
+
+class LocalFile:
+    """One entry of the tree before its content is known. There may be very many, so it is plain.
+
+    Attributes:
+        path: in the tree.
+        place: absolute path on this machine.
+        fingerprint: changes whenever the content may have changed.
+        target: of a link that stays one, else `None`.
+    """
+
+    __slots__ = ("fingerprint", "path", "place", "target")
+
+    def __init__(self, path: str, place: str, fingerprint: Fingerprint, target: str | None) -> None:
+        self.path = path
+        self.place = place
+        self.fingerprint = fingerprint
+        self.target = target
+
+    @property
+    def size(self) -> int:
+        """What the file's size was, in bytes."""
+        return self.fingerprint[-3]
+
+    @property
+    def executable(self) -> bool:
+        """Whether somebody may execute the file."""
+        return self.fingerprint[-4] & 0o111 != 0
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether it is the content of what a link leads to."""
+        return len(self.fingerprint) > _FINGERPRINT_LENGTH
+
+
+def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> LocalFiles:
+    """Return what belongs to the tree of a project.
+
+    Args:
+        folder: of the project.
+        environ: the environment.
+        editable: whether `cache-keys` alone says what counts, by default what uv looks at.
+
+    Raises:
+        InvalidLocalTree: it is no folder, or there is nothing in it.
+        LocalTreeUnreadable: the operating system refuses.
+        GitMissing: the state of a repository counts, and there is no git.
+        NotToml, InvalidEntry: `cache-keys` cannot be read; `Problems` for several.
+    """
+    folder = os.path.realpath(folder)
+    if not os.path.isdir(folder):
+        raise InvalidLocalTree(folder, ["it is no folder"])
+    try:
+        keys = _cache_keys(folder)
+        if editable and keys is None:
+            keys = DEFAULT
+        search = _Search(folder, environ)
+        if not editable:
+            search.add_folder("", folder)
+        for key in keys or ():
+            match key:
+                case FileKey(path=path):
+                    search.add_file(os.path.join(folder, path))
+                case GlobKey(patterns=patterns, folder=below):
+                    search.add_glob(os.path.normpath(f"{folder}/{below}"), patterns)
+                case FolderKey() | GitKey() | VariableKey():
+                    pass
+    except OSError as error:
+        raise LocalTreeUnreadable(os.fsdecode(error.filename or folder), error) from error
+    facts = {fact for key in keys or () for fact in _facts(key, folder, environ)}
+    subdirectory, items = search.finish()
+    if not items and not editable:
+        raise InvalidLocalTree(folder, ["there is no file in it"])
+    return LocalFiles(
+        folder=folder,
+        subdirectory=subdirectory,
+        items=items,
+        facts=tuple(sorted(facts, key=lambda fact: (fact.kind, fact.name))),
+        notes=tuple(sorted(search.notes)),
+    )
+
+
+def _cache_keys(folder: str) -> tuple[CacheKey, ...] | None:
+    path = f"{folder}/pyproject.toml"
+    try:
+        with open(path, "rb") as file:
+            content = file.read()
+    except FileNotFoundError:
+        return None
+    if b"cache-keys" not in content:
+        return None
+    from envbuild.lockfile.toml import parse_toml
+
+    return parse_cache_keys(parse_toml(content.decode("utf-8", "replace"), file=path), file=path)
+
+
+class _Search:
+    """The files found so far, by paths relative to the project's folder, which may lead out of it."""
+
+    def __init__(self, folder: str, environ: Mapping[str, str]) -> None:
+        self.notes: set[str] = set()
+        self._folder = folder
+        self._environ = environ
+        self._items: dict[str, LocalFile] = {}
+        self._above: set[str] = set()
+
+    def add_folder(self, prefix: str, place: str) -> None:
+        """Add the sources in the folder at `place`, with `prefix` in front of their paths."""
+        self._above.add(place)
+        for path, status in list_sources(place, self._environ).items():
+            mode = status.st_mode
+            whole = prefix + path
+            if stat.S_ISREG(mode):
+                self._items[whole] = LocalFile(whole, f"{place}/{path}", _fingerprint(status), None)
+            elif stat.S_ISLNK(mode):
+                self._add_link(whole, f"{place}/{path}", path, status)
+            # What is neither can hold nothing that is still there when it is looked for.
+        self._above.discard(place)
+
+    def add_file(self, place: str) -> None:
+        """Add the file at `place` by name, ignored or not; what is no file does not count."""
+        above, name = os.path.split(os.path.normpath(place))
+        above = os.path.realpath(above)
+        path = posixpath.normpath(posixpath.join(os.path.relpath(above, self._folder), name))
+        try:
+            status = os.lstat(f"{above}/{name}")
+            followed = os.stat(f"{above}/{name}")
+        except (FileNotFoundError, NotADirectoryError):
+            return
+        if stat.S_ISREG(followed.st_mode):
+            fingerprint = _fingerprint(status)
+            if stat.S_ISLNK(status.st_mode):
+                fingerprint += _fingerprint(followed)
+            self._items[path] = LocalFile(path, f"{above}/{name}", fingerprint, None)
+
+    def add_glob(self, folder: str, patterns: Iterable[str]) -> None:
+        """Add the files below `folder` that one of `patterns` fits."""
+        rules = [parse_pattern(pattern) for pattern in patterns]
+        try:
+            for path in list_below(folder):
+                encoded = os.fsencode(path)
+                if any(rule.ignores(encoded, is_folder=False) for rule in rules):
+                    self.add_file(f"{folder}/{path}")
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+
+    def finish(self) -> tuple[str, list[LocalFile]]:
+        """Return the project's folder in the tree, and everything that was found, by path."""
+        items = self._items
+        steps = max((_steps_out(path) for path in items), default=0)
+        subdirectory = ""
+        if steps:
+            names = self._folder.split("/")
+            subdirectory = "/".join(names[len(names) - steps :])
+            for item in items.values():
+                item.path = posixpath.normpath(f"{subdirectory}/{item.path}")
+        return subdirectory, sorted(items.values(), key=lambda item: item.path)
+
+    def _add_link(self, path: str, place: str, inside: str, status: os.stat_result) -> None:
+        """Add a link; `inside` is its path below the folder that is listed."""
+        target = os.readlink(place)
+        if stays_inside(inside, target):
+            self._items[path] = LocalFile(path, place, _fingerprint(status), target)
+            return
+        try:
+            followed = os.stat(place)
+        except OSError:
+            self._leave_out(path, f"leads to `{printable(target)}`, where nothing is")
+            return
+        if stat.S_ISREG(followed.st_mode):
+            fingerprint = _fingerprint(status) + _fingerprint(followed)
+            self._items[path] = LocalFile(path, place, fingerprint, None)
+        elif stat.S_ISDIR(followed.st_mode):
+            real = os.path.realpath(place)
+            if target.startswith("/"):
+                self._leave_out(path, f"leads to the folder `{printable(target)}` of this machine")
+            elif any(f"{above}/".startswith(f"{real}/") for above in self._above):
+                self._leave_out(path, f"leads to `{printable(target)}`, which it is in itself")
+            else:
+                self.add_folder(f"{path}/", real)
+
+    def _leave_out(self, path: str, reason: str) -> None:
+        self.notes.add(f"`{path}` is left out: it is a link that {reason}")
+
+
+def _steps_out(path: str) -> int:
+    """Return how many `..` a path begins with that has them nowhere else."""
+    return path.split("/").count("..") if path.startswith("..") else 0
+
+
+def _fingerprint(status: os.stat_result) -> Fingerprint:
+    return (
+        status.st_dev,
+        status.st_ino,
+        status.st_mode,
+        status.st_size,
+        status.st_mtime_ns,
+        status.st_ctime_ns,
+    )
+
+
+def _facts(key: CacheKey, folder: str, environ: Mapping[str, str]) -> Iterator[Fact]:
+    match key:
+        case FolderKey(path=path):
+            there = os.path.isdir(os.path.join(folder, path))
+            yield Fact(kind="folder", name=path, value=PRESENT if there else None)
+        case VariableKey(name=name):
+            # What it says may be a secret, and whether it is the same is all that is asked.
+            value = environ.get(name)
+            digest = None if value is None else digest_of(os.fsencode(value))
+            yield Fact(kind="environment", name=name, value=digest)
+        case GitKey(commit=commit, tags=tags):
+            if commit:
+                found = _ask_git(
+                    folder, environ, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"
+                )
+                yield Fact(kind="git-commit", name="", value=found or None)
+            if tags:
+                listed = _ask_git(
+                    folder,
+                    environ,
+                    "for-each-ref",
+                    "--format=%(refname) %(objectname)",
+                    "refs/tags",
+                )
+                rows = sorted(listed.splitlines())
+                yield Fact(kind="git-tags", name="", value=canonical.digest(rows) if rows else None)
+        case FileKey() | GlobKey():
+            pass
+
+
+def _ask_git(folder: str, environ: Mapping[str, str], *arguments: str) -> str:
+    """Return what git prints, nothing where there is no repository."""
+    try:
+        done = Git(environ, protocols=()).run(*arguments, folder=folder)
+    except GitMissing:
+        while folder and not os.path.lexists(f"{folder}/.git"):
+            folder = folder.rpartition("/")[0]
+        if folder:
+            raise
+        return ""
+    return done.stdout.decode("utf-8", "backslashreplace").strip()
