@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,13 +13,16 @@ import pytest
 from envbuild.errors import EnvbuildError, Problems
 from envbuild.frozen import replace
 from envbuild.realise.build import BuildFailed
-from envbuild.realise.builder import WrongWheel
+from envbuild.realise.builder import BuildCycle, WrongWheel
+from envbuild.realise.fetch import HashMismatch
+from envbuild.resolver import uv_program
 from envbuild.selection.model import Request
 from envbuild.selection.select import NoFittingWheel
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.workflows.build_log import NoLog, find_log
 from support.source_trees import sdist_tar
+from support.wheels import build_wheel
 from workflows.bench import Bench, bench_in
 
 if TYPE_CHECKING:
@@ -65,9 +69,10 @@ def sdist(
     built_name: str = "",
     built_version: str = "1.0",
     tag: str = "py3-none-any",
+    backend: str = "own",
 ) -> Path:
     """Write a source distribution with a backend of its own; `body` runs in it, and may set CODE."""
-    backend = BACKEND.format(
+    own = BACKEND.format(
         name=built_name or name,
         version=built_version,
         tag=tag,
@@ -75,33 +80,35 @@ def sdist(
         body="\n".join(f"    {line}" for line in [f"CODE = {code!r}", *body.splitlines()]),
     )
     listed = ", ".join(f'"{each}"' for each in requires)
-    project = (
-        f'[build-system]\nrequires = [{listed}]\nbuild-backend = "own"\nbackend-path = ["."]\n'
-    )
+    project = f'[build-system]\nrequires = [{listed}]\nbuild-backend = "{backend}"\n'
+    if backend == "own":
+        project += 'backend-path = ["."]\n'
     files = {
         "PKG-INFO": f"Metadata-Version: 2.2\nName: {name}\nVersion: 1.0\n".encode(),
         "pyproject.toml": project.encode(),
-        "own.py": backend.encode(),
+        "own.py": own.encode(),
     }
-    path = folder / f"{name}-1.0.tar.gz"
+    archive = folder / f"{name}-1.0.tar.gz"
     folder.mkdir(exist_ok=True)
-    path.write_bytes(sdist_tar(files, top=f"{name}-1.0"))
-    return path
+    archive.write_bytes(sdist_tar(files, top=f"{name}-1.0"))
+    return archive
 
 
 def lock(bench: Bench, *archives: Path, hashes: bool = True) -> None:
-    """Lock a project that needs all of these source distributions."""
+    """Lock a project that needs all of these wheels and source distributions."""
     packages = ""
     for path in archives:
-        name = path.name.partition("-")[0]
+        name, version = path.name.removesuffix(".tar.gz").split("-")[:2]
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         hashed = f', hash = "sha256:{digest}"' if hashes else ""
+        file = f'{{ path = "{path.name}"{hashed} }}'
+        is_wheel = path.suffix == ".whl"
         packages += f"""
 [[package]]
 name = "{name}"
-version = "1.0"
+version = "{version}"
 source = {{ registry = "{os.path.relpath(path.parent, bench.folder)}" }}
-sdist = {{ path = "{path.name}"{hashed} }}
+{f"wheels = [{file}]" if is_wheel else f"sdist = {file}"}
 """
     edges = "".join(f'    {{ name = "{path.name.partition("-")[0]}" }},\n' for path in archives)
     (bench.folder / "uv.lock").write_text(
@@ -320,3 +327,159 @@ def test_there_is_no_log_of_what_was_never_built(bench: Bench, tmp_path: Path) -
         for asked in ("other", "made==2.0"):
             with pytest.raises(NoLog):
                 find_log(store, asked)
+
+
+MAKER = """
+def get_requires_for_build_wheel(config_settings=None):
+    return {hook_requires}
+
+def build_wheel(wheel_directory, config_settings=None, metadata_directory=None):
+    import sys
+    sys.path.insert(0, ".")
+    import own
+    own.MAKER = {version!r}
+    return own.build_wheel(wheel_directory, config_settings)
+"""
+
+
+def maker(bench: Bench, version: str, *, hook_requires: Iterable[str] = ()) -> Path:
+    """Make a wheel whose backend makes what a source distribution of `made_by` asks of it."""
+    code = MAKER.format(version=version, hook_requires=list(hook_requires))
+    folder = bench.folder.parent / "index"
+    return Path(build_wheel(folder, "maker", version, files={"maker.py": code}))
+
+
+def made_by(
+    bench: Bench, name: str, *requires: str, backend: str = "maker", body: str = ""
+) -> Path:
+    """Write a source distribution that needs what is in the index to be built."""
+    body = body or "CODE = f'MAKER = {MAKER!r}'"
+    return sdist(bench.folder.parent / "index", name, requires=requires, backend=backend, body=body)
+
+
+def strategy(bench: Bench, name: str) -> None:
+    (bench.folder / "pyproject.toml").write_text(
+        f'[project]\nname = "the-project"\nversion = "0"\n'
+        f'[tool.envbuild]\nbuild-dependency-strategy = "{name}"\n'
+    )
+
+
+def test_each_project_gets_the_wheel_of_its_own_build_requirements(bench: Bench) -> None:
+    one, two = maker(bench, "1"), maker(bench, "2")
+    made = made_by(bench, "made", "maker")
+    second = other(bench, "second")
+    for each, wheel in ((bench, one), (second, two)):
+        strategy(each, "prefer-locked")
+        lock(each, made, wheel)
+        each.realise()
+    for each, version in ((bench, "1"), (second, "2"), (bench, "1")):
+        each.realise(clear=True, offline=True)
+        assert each.python("import made; print(made.MAKER)") == version
+    assert builds(bench) == 2
+
+
+def test_a_build_requirement_that_moves_rebuilds_what_is_built_with_it(bench: Bench) -> None:
+    one = maker(bench, "1")
+    strategy(bench, "prefer-locked")
+    lock(bench, made_by(bench, "made", "maker"), sdist(bench.folder.parent / "index", "plain"), one)
+    bench.realise()
+    lock(bench, *(bench.folder.parent / "index").glob("*.tar.gz"), maker(bench, "2"))
+    result = bench.realise()
+    assert bench.actions(result) == [("made", "replaced"), ("maker", "replaced")]
+    assert bench.python("import made; print(made.MAKER)") == "2"
+    assert builds(bench) == 3
+
+
+def test_an_input_that_comes_to_the_same_payload_rebuilds_nothing(bench: Bench) -> None:
+    wheel = maker(bench, "1")
+    lock(bench, made_by(bench, "made", "maker"))
+    bench.realise()
+    with zipfile.ZipFile(wheel) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content.replace(b"\nGenerator: ", b"\nGenerator: another "))
+    (bench.folder / "envbuild.lock").unlink()
+    bench.realise(clear=True, verify_record=False)
+    assert builds(bench) == 1
+
+
+def test_with_the_build_lock_nothing_is_resolved(
+    bench: Bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    maker(bench, "1")
+    lock(bench, made_by(bench, "made", "maker"))
+    first = bench.realise()
+    maker(bench, "2")
+    monkeypatch.setattr(uv_program, "find_uv", lambda _: pytest.fail("nothing is to be resolved"))
+    again = bench.realise(clear=True, store=str(tmp_path / "fresh"), offline=True)
+    assert again.digest == first.digest
+    assert bench.python("import made; print(made.MAKER)") == "1"
+
+
+def test_a_pinned_file_that_has_changed_is_refused(bench: Bench, tmp_path: Path) -> None:
+    maker(bench, "1")
+    lock(bench, made_by(bench, "made", "maker"))
+    bench.realise()
+    build_wheel(bench.folder.parent / "index", "maker", "1", files={"maker.py": "raise OSError"})
+    error = failure(bench, clear=True, store=str(tmp_path / "fresh"))
+    assert isinstance(error, HashMismatch)
+
+
+def test_what_the_backend_asks_for_is_in_the_environment_as_well(bench: Bench) -> None:
+    build_wheel(bench.folder.parent / "index", "extra", "1", files={"extra.py": "VALUE = 7"})
+    maker(bench, "1", hook_requires=("extra",))
+    body = "import extra\nCODE = f'EXTRA = {extra.VALUE}'"
+    lock(bench, made_by(bench, "made", "maker", body=body))
+    bench.realise()
+    assert bench.python("import made; print(made.EXTRA)") == "7"
+    assert 'hook-requires = [\n    "extra",\n]' in (bench.folder / "envbuild.lock").read_text()
+
+
+def test_build_requirements_are_built_where_they_have_no_wheel(bench: Bench) -> None:
+    body = f"CODE = {MAKER.format(version='built', hook_requires=[])!r}"
+    sdist(bench.folder.parent / "index", "maker", body=body)
+    lock(bench, made_by(bench, "made", "maker"))
+    bench.realise()
+    assert bench.python("import made; print(made.MAKER)") == "built"
+    assert builds(bench) == 2
+
+
+def test_what_is_built_with_itself_is_refused_by_name(bench: Bench) -> None:
+    one = made_by(bench, "one", "two", backend="two")
+    made_by(bench, "two", "one", backend="one")
+    lock(bench, one)
+    error = failure(bench)
+    assert isinstance(error, BuildCycle)
+    assert set(error.names) == {"one", "two"}
+
+
+def test_an_extra_build_requirement_is_added(bench: Bench) -> None:
+    build_wheel(bench.folder.parent / "index", "extra", "1", files={"extra.py": "VALUE = 7"})
+    archive = sdist(
+        bench.folder.parent / "index", "made", body="import extra\nCODE = f'X = {extra.VALUE}'"
+    )
+    lock(bench, archive)
+    assert isinstance(failure(bench), BuildFailed)
+    (bench.folder / "pyproject.toml").write_text(
+        '[project]\nname = "the-project"\nversion = "0"\n'
+        '[tool.uv.extra-build-dependencies]\nmade = ["extra"]\n'
+    )
+    bench.realise()
+    assert bench.python("import made; print(made.X)") == "7"
+
+
+def test_settings_and_variables_are_told_and_are_part_of_the_build(bench: Bench) -> None:
+    body = "CODE = f'TOLD = {config_settings!r}, {os.environ.get(\"MADE\")!r}'"
+    lock(bench, sdist(bench.folder.parent / "index", "made", body=body))
+    bench.realise()
+    assert bench.python("import made; print(made.TOLD)") == "({}, None)"
+    (bench.folder / "pyproject.toml").write_text(
+        '[project]\nname = "the-project"\nversion = "0"\n'
+        '[tool.uv]\nconfig-settings = { a = "1", b = ["2", "3"] }\n'
+        '[tool.uv.extra-build-variables]\nmade = { MADE = "here" }\n'
+    )
+    bench.realise()
+    told = bench.python("import made; print(made.TOLD)")
+    assert told == "({'a': '1', 'b': ['2', '3']}, 'here')"
+    assert builds(bench) == 2

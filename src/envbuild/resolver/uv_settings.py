@@ -90,7 +90,11 @@ def read_uv_settings(
     raise_all(faults.errors)
     if _INDEXES.isdisjoint(uv) and registries:
         url = min(registries, key=lambda each: (-registries.count(each), each))
-        settings["index"] = [{"url": url, "default": True}]
+        index: dict[str, Any] = {"url": _absolute(url, folder), "default": True}
+        if "://" not in url:
+            # A folder of files: what a lock calls a registry then.
+            index["format"] = "flat"
+        settings["index"] = [index]
     return settings
 
 
