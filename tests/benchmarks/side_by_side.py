@@ -47,7 +47,8 @@ SCENARIOS = {
     "no-op": "nothing to do",
     "warm": "store or cache full, no environment",
     "toggle": "one package changed, both locks seen before",
-    "bump": "one package changed, lock and wheel never seen before",
+    "change": "one package changed, lock never seen before, wheel in store or cache",
+    "bump": "one package changed, neither lock nor wheel seen before",
     "cold": "store or cache empty, no environment, wheels from a server on this machine",
 }
 TOOLS = ("envbuild", "uv")
@@ -235,10 +236,16 @@ environments = ["{here}"]
     (folder / "pyproject.toml").write_text(text, encoding="utf-8")
 
 
-def measure_all(bench: Bench, locks: list[Path], scenarios: Iterable[str]) -> None:
+def measure_all(
+    bench: Bench, locks: list[Path], alone: list[Path], scenarios: Iterable[str]
+) -> None:
+    """Measure `scenarios`; `alone` locks nothing but the package that changes, for each lock."""
     made = {tool: Setting(locks[0], bench.new_folder(), bench.new_folder()) for tool in TOOLS}
-    for lock in (locks[1], locks[0]):
-        for tool in TOOLS:
+    fresh = len(locks) // 2 + 1
+    for tool in TOOLS:
+        for lock in alone[2:fresh]:
+            bench.run(tool, replace(made[tool], lock=lock, env=bench.new_folder()))
+        for lock in (locks[1], locks[0]):
             bench.run(tool, replace(made[tool], lock=lock))
 
     def no_op(_: int, tool: str) -> Setting:
@@ -250,8 +257,11 @@ def measure_all(bench: Bench, locks: list[Path], scenarios: Iterable[str]) -> No
     def toggle(number: int, tool: str) -> Setting:
         return replace(made[tool], lock=locks[(number + 1) % 2])
 
-    def bump(number: int, tool: str) -> Setting:
+    def change(number: int, tool: str) -> Setting:
         return replace(made[tool], lock=locks[number + 2])
+
+    def bump(number: int, tool: str) -> Setting:
+        return replace(made[tool], lock=locks[number + fresh])
 
     def cold(_: int, tool: str) -> Setting:
         return Setting(locks[0], bench.new_folder(), bench.new_folder())
@@ -260,6 +270,7 @@ def measure_all(bench: Bench, locks: list[Path], scenarios: Iterable[str]) -> No
         "no-op": (no_op, bench.rounds * 4),
         "warm": (warm, bench.rounds),
         "toggle": (toggle, bench.rounds),
+        "change": (change, bench.rounds),
         "bump": (bump, bench.rounds),
         "cold": (cold, max(3, bench.rounds // 2)),
     }
@@ -319,16 +330,20 @@ def main() -> None:
         folder = (options.folder or Path(temporary)).resolve()
         trace = shutil.which("strace") is not None
         bench = Bench(folder, python=sys.executable, rounds=options.rounds, trace=trace)
-        # Two to toggle between, one to warm up, one for each round, one to count calls.
-        locks = prepare(bench, options.packages, options.rounds + 4)
+        # Two to toggle between; then for each of two scenarios one to warm up, one for each round,
+        # one to count calls.
+        locks = prepare(bench, options.packages, 2 + 2 * (options.rounds + 2))
+        alone = [folder / "alone" / lock.parent.name / "uv.lock" for lock in locks]
         server = subprocess.Popen(
             (sys.executable, "-m", "support.index_server", "--folder", str(folder / "wheels")),
             cwd=Path(__file__).parents[1], stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
         assert server.stdout is not None
         try:
-            lock_all(locks, options.packages, server.stdout.readline().strip())
-            measure_all(bench, locks, options.scenarios)
+            index = server.stdout.readline().strip()
+            lock_all(locks, options.packages, index)
+            lock_all(alone, (), index)
+            measure_all(bench, locks, alone, options.scenarios)
         finally:
             server.terminate()
             server.wait()
