@@ -123,7 +123,8 @@ class Limits:
         output: bytes that it may print.
         disk: bytes on disk in the build folder, looked at about every second; no single file can
             become larger.
-        processes: how many may exist at a time; exact and looked at as `memory` is.
+        processes: how many may exist at a time; exact or looked at as `memory` is. Where the kernel
+            counts, it counts threads as well.
     """
 
     seconds: float | None = None

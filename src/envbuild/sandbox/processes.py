@@ -34,6 +34,8 @@ def descendants(parent: int) -> list[int]:
 
 
 def _parents() -> Iterable[tuple[int, int]]:
+    if sys.platform != "linux":
+        return
     for name in os.listdir("/proc"):
         if not name.isdecimal():
             continue
@@ -44,6 +46,11 @@ def _parents() -> Iterable[tuple[int, int]]:
             continue
         # The second field is the program's name in brackets, and may hold anything.
         yield int(name), int(text[text.rindex(b")") + 2 :].split(None, 2)[1])
+
+
+def more_than(count: int) -> bool:
+    """Tell whether the whole machine has more than `count` processes: quickly, unlike `descendants`."""
+    return sys.platform == "linux" and len(os.listdir("/proc")) > count
 
 
 def memory_of(processes: Iterable[int], limit: int) -> int:
@@ -122,7 +129,7 @@ def end_all(leader: int, statuses: dict[int, int], patience: float) -> None:
     pause = _FIRST_PAUSE
     while collect(statuses) and monotonic() < deadline:
         # A namespace ends by itself when the first of its processes has; give it the time.
-        if sys.platform == "linux" and pause > 4 * _FIRST_PAUSE:
+        if pause > 4 * _FIRST_PAUSE:
             for child in _children():
                 _end(child)
         sleep(pause)

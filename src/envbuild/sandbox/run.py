@@ -43,6 +43,9 @@ _ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__
 _NOT_STARTED = "bwrap: execvp "
 """How bubblewrap begins to say that it is the program that could not be started."""
 
+_LIBRARIES = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH")
+"""What some interpreters cannot start without; it is for the supervisor alone."""
+
 _LONGEST_LINE = 64 * 1024
 
 
@@ -231,7 +234,7 @@ def _supervised(order: Order, output: _Output, stop: Stop | None) -> object:
             stdin=subprocess.DEVNULL,
             stdout=writer,
             stderr=writer,
-            env={},
+            env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
             cwd="/",
             pass_fds=(theirs.fileno(),),
             start_new_session=True,

@@ -16,7 +16,7 @@ import sys
 from time import monotonic
 
 from envbuild.sandbox.enter import ENDED, FAILED, enter
-from envbuild.sandbox.processes import collect, descendants, disk_use, end_all, memory_of
+from envbuild.sandbox.processes import collect, descendants, disk_use, end_all, memory_of, more_than
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     Answer = tuple[Literal["ended"], Reason, int] | tuple[Literal["failed"], str, int]
     """How it ended and the wait status, or what failed before it began and the error number."""
 
-_SHORTEST_WAIT = 0.1
-_SHARE = 5
+_SHORTEST_WAIT = 0.2
+_SHARE = 10
 """Seconds between looks at what is used; and how many times as long as a look it is at least."""
 
 _PATIENCE = 10.0
@@ -148,7 +148,7 @@ def _look(
     folder: str, *, memory: int | None, processes: int | None, disk: int | None
 ) -> Reason | None:
     """Return which limit has been passed."""
-    if memory is not None or processes is not None:
+    if memory is not None or (processes is not None and more_than(processes)):
         below = descendants(os.getpid())
         if processes is not None and len(below) > processes:
             return "processes"
