@@ -21,10 +21,9 @@ if TYPE_CHECKING:
 
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
-    from envbuild.index.mirrors import Mirrors
+    from envbuild.index.client import Client
     from envbuild.realise.builder import Built
     from envbuild.realise.execute import Realised
-    from envbuild.realise.fetch import Fetcher
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Request, Selection
     from envbuild.store.local import Store
@@ -214,6 +213,7 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
     from envbuild.index.locations import is_remote, resolve
     from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Settings, execute
+    from envbuild.realise.fetch import Fetcher
 
     options = workshop.options
 
@@ -230,27 +230,41 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
         location = locate(node)
         return is_remote(location) and all(map(is_remote, mirrors.addresses(location)))
 
-    return execute(
-        missing,
-        locate=locate,
-        needs_network=needs_network,
-        store=workshop.store,
-        running=workshop.running,
-        fetcher=lambda: _fetcher(inputs, mirrors, workshop),
-        settings=Settings(
-            jobs=options.jobs,
-            limits=_limits(options),
-            offline=options.offline,
-            refresh=options.refresh,
-        ),
-        reporter=workshop.reporter,
-    )
+    clients: list[Client] = []
+
+    def fetcher() -> Fetcher:
+        clients.append(_client(inputs, workshop))
+        return Fetcher(
+            clients[-1],
+            folder=workshop.store.absolute(layout.PARTIAL),
+            mirrors=mirrors,
+            reporter=workshop.reporter,
+        )
+
+    try:
+        return execute(
+            missing,
+            locate=locate,
+            needs_network=needs_network,
+            store=workshop.store,
+            running=workshop.running,
+            fetcher=fetcher,
+            settings=Settings(
+                jobs=options.jobs,
+                limits=_limits(options),
+                offline=options.offline,
+                refresh=options.refresh,
+            ),
+            reporter=workshop.reporter,
+        )
+    finally:
+        for client in clients:
+            client.close()
 
 
-def _fetcher(inputs: Inputs, mirrors: Mirrors, workshop: Workshop) -> Fetcher:
+def _client(inputs: Inputs, workshop: Workshop) -> Client:
     from envbuild.index.client import Client, HttpSettings
     from envbuild.index.credentials import Accounts, NamedIndex
-    from envbuild.realise.fetch import Fetcher
 
     options = workshop.options
     indexes: tuple[NamedIndex, ...] = ()
@@ -266,12 +280,7 @@ def _fetcher(inputs: Inputs, mirrors: Mirrors, workshop: Workshop) -> Fetcher:
         insecure_hosts=options.insecure_hosts,
     )
     accounts = Accounts(indexes, environ=workshop.environ, keyring=options.keyring_provider)
-    return Fetcher(
-        Client(settings, accounts),
-        folder=workshop.store.absolute(layout.PARTIAL),
-        mirrors=mirrors,
-        reporter=workshop.reporter,
-    )
+    return Client(settings, accounts)
 
 
 def _pinned(realised: Mapping[str, Realised | Built], selection: Selection) -> tuple[Pinned, ...]:
