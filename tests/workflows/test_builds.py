@@ -215,10 +215,6 @@ def test_what_a_build_is_done_with_is_pinned_beside_the_lock(bench: Bench, tmp_p
 def test_nothing_is_built_where_that_is_not_permitted(bench: Bench, tmp_path: Path) -> None:
     lock(bench, sdist(tmp_path / "sdists", "made"))
     assert isinstance(failure(bench, request=Request(no_build=True)), NoFittingWheel)
-    (bench.folder / "pyproject.toml").write_text(
-        '[project]\nname = "the-project"\nversion = "0"\n[tool.uv]\nno-build-package = ["made"]\n'
-    )
-    assert isinstance(failure(bench), NoFittingWheel)
 
 
 ENDS: Mapping[str, tuple[str, str]] = {

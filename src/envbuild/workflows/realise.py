@@ -187,10 +187,6 @@ def _complete(request: Request, inputs: Inputs) -> Request:
     """Add to a request where it comes from, and what the project there says about it."""
     if inputs.member:
         request = replace(request, member=inputs.member)
-    if inputs.project is not None and (
-        "no-build" in inputs.project or "no-binary" in inputs.project
-    ):
-        request = _with_build_settings(request, inputs.project, inputs)
     if inputs.member_project is None or "-groups" not in inputs.member_project:
         return request
     from envbuild.project import parse_project
@@ -202,18 +198,4 @@ def _complete(request: Request, inputs: Inputs) -> Request:
         request,
         default_groups=project.default_groups,
         group_requires_python=project.group_requires_python,
-    )
-
-
-def _with_build_settings(request: Request, project: str, inputs: Inputs) -> Request:
-    """Add to a request what `[tool.uv]` of the project says may be built, and what must be."""
-    from envbuild.buildlock.settings import parse_build_settings
-
-    settings = parse_build_settings(project, file=f"{inputs.folder}/{PROJECT_FILE}")
-    return replace(
-        request,
-        no_build=request.no_build or settings.no_build,
-        no_build_packages=(*request.no_build_packages, *settings.no_build_packages),
-        no_binary=request.no_binary or settings.no_binary,
-        no_binary_packages=(*request.no_binary_packages, *settings.no_binary_packages),
     )
