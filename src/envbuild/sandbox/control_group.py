@@ -83,9 +83,23 @@ def make_group(memory: int | None, processes: int | None) -> ControlGroup | None
             _write(f"{path}/pids.max", str(processes))
             held.append("processes")
     except OSError:
+        held = []
+    if not held or not _can_be_joined(group):
         group.remove()
         return None
     return ControlGroup(path, held)
+
+
+def _can_be_joined(group: ControlGroup) -> bool:
+    """Let a child of this process try: there are more reasons to be refused than can be looked up."""
+    child = os.fork()
+    if not child:
+        try:
+            group.join()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def _place() -> str | None:

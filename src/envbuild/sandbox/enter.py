@@ -30,11 +30,11 @@ def enter(order: Order, report: int, group: ControlGroup | None) -> NoReturn:
     import signal
 
     try:
-        # Python ignores these; a program would be surprised.
-        for number in (signal.SIGPIPE, signal.SIGXFSZ):
-            signal.signal(number, signal.SIG_DFL)
         signal.set_wakeup_fd(-1)
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        # Python ignores some, and whoever started the caller may have ignored or blocked others.
+        for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
+            signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, ())
         os.setsid()
         os.umask(0o022)
         if group is not None:
@@ -50,7 +50,7 @@ def enter(order: Order, report: int, group: ControlGroup | None) -> NoReturn:
             case "none":
                 _enter_nothing(order)
     except OSError as error:
-        _report(report, FAILED, str(error.filename or ""), error.errno or 0)
+        _report(report, FAILED, str(error.filename or "start"), error.errno or 0)
     except BaseException as error:  # noqa: BLE001 - whatever it is, it must be heard of
         _report(report, FAILED, repr(error), 0)
     finally:
@@ -145,6 +145,8 @@ def _enter_namespaces(order: Order, report: int) -> NoReturn:
     kernel.forgo_privileges()
     if order["rules"] is not None:
         kernel.restrict(*order["rules"])
+    # Before the program is there to do it; `execve` undoes that for the program.
+    kernel.hide_from_tracing()
     program = os.fork()
     if not program:
         os.setsid()
@@ -152,7 +154,6 @@ def _enter_namespaces(order: Order, report: int) -> NoReturn:
         if order["filter"]:
             kernel.install_filter(order["filter"])
         _become(order)
-    kernel.hide_from_tracing()
     while True:
         child, status = os.wait()
         if child == program:

@@ -108,7 +108,7 @@ ACCOUNTS = ("/etc/group", "/etc/hosts", "/etc/nsswitch.conf", "/etc/passwd")
 """What is made up where paths can be, and shown where not."""
 
 DEVICES = ("/dev/full", "/dev/null", "/dev/random", "/dev/urandom", "/dev/zero")
-_SHARED_MEMORY = "/dev/shm"  # noqa: S108 - its fixed place
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - its fixed place
 _SHARED_MEMORY_SIZE = 1024**3
 
 
@@ -173,7 +173,7 @@ def _mounts(request: Request, system: System) -> tuple[Mount, ...]:
             mounts.append(("text", path, text))
     mounts.append(("proc", "/proc"))
     mounts.extend(("bind", path, path, "device") for path in DEVICES)
-    mounts.append(("memory", _SHARED_MEMORY, _SHARED_MEMORY_SIZE))
+    mounts.append(("memory", SHARED_MEMORY, _SHARED_MEMORY_SIZE))
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         mounts.append(("link", f"/dev/{name}", f"/proc/self/fd{target}"))
     temporary = f"{request.folder}/{TEMPORARY}"
@@ -269,10 +269,12 @@ def _rules(request: Request, rung: Rung, landlock: int, system: System) -> Rules
         *((each.outer, _READ) for each in request.reads),
         ("/proc", _READ),
         *((path, _READ_FILE | _WRITE_FILE | _TRUNCATE | _DEVICE_CONTROL) for path in DEVICES),
-        # Without it there are no locks between processes, hence no pools of processes in Python.
-        (_SHARED_MEMORY, _READ_FOLDER | _READ_FILE | _WRITE_FILE | _TRUNCATE | _FILE_NAMES),
         (request.folder, access),
     ]
+    if SHARED_MEMORY in system.present or SHARED_MEMORY in links:
+        # Without it there are no locks between processes, hence no pools of processes in Python.
+        kinds = _READ_FOLDER | _READ_FILE | _WRITE_FILE | _TRUNCATE | _FILE_NAMES
+        exceptions.append((SHARED_MEMORY, kinds))
     return (access, network, scopes, tuple((path, kinds & access) for path, kinds in exceptions))
 
 

@@ -19,6 +19,7 @@ from envbuild.sandbox.plan import (
     ACCOUNTS,
     CONFIGURATION,
     NETWORK_CONFIGURATION,
+    SHARED_MEMORY,
     SYSTEM,
     System,
     plan,
@@ -27,6 +28,7 @@ from envbuild.sandbox.plan import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    import subprocess
     from collections.abc import Callable
     from typing import BinaryIO
 
@@ -45,6 +47,9 @@ _NOT_STARTED = "bwrap: execvp "
 
 _LIBRARIES = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH")
 """What some interpreters cannot start without; it is for the supervisor alone."""
+
+_GRACE = 30.0
+"""Seconds for a supervisor to do what it has to; without a sandbox, a program could have stopped it."""
 
 _LONGEST_LINE = 64 * 1024
 
@@ -109,14 +114,15 @@ def run(
         request: what to run; in its build folder, `home` and `tmp` are made where they are missing.
         rung: where, one of `machine.rungs`.
         machine: the facts.
-        log: path of a file outside of the build folder that gets both output streams as they come, in their order; written anew.
-            It ends with a line about the limit, where the output ran into it.
+        log: path of a file outside of the build folder; it is written anew and gets both output
+            streams as they come, in their order. It ends with a line about the limit, where the
+            output ran into it.
         on_line: called with every line of the output, without its end, from this thread.
         stop: ends the program from another thread.
 
     Raises:
         SandboxFailed: the sandbox could not be set up, or the program is not to be found.
-        OSError: the log cannot be written.
+        OSError: the log or the build folder cannot be written to.
     """
     for name in (HOME, TEMPORARY):
         _ensure_folder(os.path.join(request.folder, name))
@@ -159,7 +165,7 @@ def look_at_system() -> System:
     """Return which of the system's paths exist here."""
     present = set()
     links = []
-    for path in {*SYSTEM, *CONFIGURATION, *NETWORK_CONFIGURATION, *ACCOUNTS}:
+    for path in {*SYSTEM, *CONFIGURATION, *NETWORK_CONFIGURATION, *ACCOUNTS, SHARED_MEMORY}:
         if not os.path.exists(path):
             continue
         if os.path.islink(path):
@@ -247,22 +253,47 @@ def _supervised(order: Order, output: _Output, stop: Stop | None) -> object:
         os.close(writer)
         theirs.close()
     try:
-        written = marshal.dumps(order, 4)  # type: ignore[arg-type]  # a table of plain values
-        ours.sendall(len(written).to_bytes(4, "big") + written)
-        answer = _listen(ours, reader, output, stop)
+        _send(ours, order)
+        answer = _listen(ours, reader, output, stop, order["seconds"])
     finally:
         # Whatever else happened, this ends what is still running; then the supervisor is done.
         ours.close()
-        process.wait()
+        _wait(process)
         os.close(reader)
     output.finish()
     return marshal.loads(answer) if answer else None  # noqa: S302 - written by our supervisor
 
 
-def _listen(ours: socket.socket, reader: int, output: _Output, stop: Stop | None) -> bytes:
-    """Take the output until all is ended; return the supervisor's answer."""
+def _send(ours: socket.socket, order: Order) -> None:
+    written = marshal.dumps(order, 4)  # type: ignore[arg-type]  # a table of plain values
+    try:
+        ours.sendall(len(written).to_bytes(4, "big") + written)
+    except BrokenPipeError:
+        # It did not even start; why not is in the output.
+        pass
+
+
+def _wait(process: subprocess.Popen[bytes]) -> None:
+    import subprocess
+
+    try:
+        process.wait(_GRACE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def _listen(
+    ours: socket.socket,
+    reader: int,
+    output: _Output,
+    stop: Stop | None,
+    seconds: float | None,
+) -> bytes:
+    """Take the output until all is ended; return the supervisor's answer, if it gives one in time."""
     import select
 
+    deadline = None if seconds is None else monotonic() + seconds + _GRACE
     poll = select.poll()
     poll.register(ours, select.POLLIN)
     poll.register(reader, select.POLLIN)
@@ -272,7 +303,10 @@ def _listen(ours: socket.socket, reader: int, output: _Output, stop: Stop | None
     stopping = False
     while True:
         asked = False
-        for descriptor, _ in poll.poll():
+        left = None if deadline is None else deadline - monotonic()
+        if left is not None and left <= 0:
+            return b""
+        for descriptor, _ in poll.poll(None if left is None else 1000 * left):
             if descriptor == reader:
                 data = os.read(reader, 65536)
                 if data:

@@ -121,7 +121,8 @@ def _watch(
         "processes": None if "processes" in held else order["processes"],
         "disk": order["disk"],
     }
-    look = start + _SHORTEST_WAIT if any(most.values()) else None
+    limited = any(limit is not None for limit in most.values())
+    look = start + _SHORTEST_WAIT if limited else None
     deadline = None if order["seconds"] is None else start + order["seconds"]
     while True:
         collect(statuses)

@@ -334,6 +334,16 @@ def test_a_program_that_is_permitted_the_network_gets_that_and_no_service_of_the
         assert answers[name][0] != "done", name
 
 
+def test_the_permission_to_use_the_network_brings_its_configuration(held: Place) -> None:
+    configuration = "/etc/resolv.conf"
+    if not os.path.exists(configuration):
+        pytest.skip("there is no configuration of names")
+    ran = held.runs("/bin/cat", configuration, network=True)
+    with open(configuration, encoding="utf-8") as file:
+        assert ran.lines == file.read().splitlines()
+    assert not held.runs("/bin/cat", configuration).outcome.succeeded
+
+
 def test_without_a_sandbox_every_service_can_be_reached() -> None:
     for there in place("self", "none"):
         with services(there) as (ways, arrived):

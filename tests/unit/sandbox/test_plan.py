@@ -22,7 +22,7 @@ SYSTEM = System(
     present=frozenset(
         {
             "/usr", "/etc/alternatives", "/etc/ld.so.cache", "/etc/passwd", "/etc/hosts",
-            "/etc/ssl", "/etc/group",
+            "/etc/ssl", "/etc/group", "/dev/shm",
         }
     ),
     links=(

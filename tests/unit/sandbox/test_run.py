@@ -225,7 +225,7 @@ BOMB = """
 import os, sys, time
 deadline = time.monotonic() + 20
 count = os.open("count", os.O_CREAT | os.O_RDWR)
-while time.monotonic() < deadline and os.fstat(count).st_size < 3000:
+while time.monotonic() < deadline and os.fstat(count).st_size < 1500:
     try:
         os.fork()
         os.write(count, b"x")
@@ -238,11 +238,11 @@ time.sleep(20)
 
 
 @pytest.mark.parametrize("kind", ["plain", "sessions"])
-def test_a_fork_bomb_is_ended(there: Place, kind: str) -> None:
-    marker = f"bomb-{there.path.name}"
-    ran = there.runs_python(BOMB, marker, kind, limits=Limits(processes=100, seconds=60))
+def test_a_fork_bomb_is_ended(own: Place, kind: str) -> None:
+    marker = f"bomb-{own.path.name}"
+    ran = own.runs_python(BOMB, marker, kind, limits=Limits(processes=100, seconds=60))
     assert ran.outcome.ended == "processes"
-    if guarantees(there.rung, network=False).ended or kind == "plain":
+    if guarantees(own.rung, network=False).ended or kind == "plain":
         assert running(marker) == []
     else:
         vanishes(marker)
@@ -407,6 +407,25 @@ def test_killing_the_supervisor_ends_what_a_namespace_holds(own: Place) -> None:
     vanishes(marker)
 
 
+STOPS = """
+import os, signal, time
+for name in os.listdir("/proc"):
+    if name.isdecimal() and int(name) == os.getppid():
+        os.kill(os.getppid(), signal.SIGSTOP)
+print("done", flush=True)
+time.sleep(300)
+"""
+
+
+def test_a_supervisor_that_was_stopped_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envbuild.sandbox.run._GRACE", 0.5)
+    for own in place("self", "none"):
+        marker = f"stops-{own.path.name}"
+        with pytest.raises(SandboxFailed, match="supervisor"):
+            own.runs_python(STOPS, marker, limits=Limits(seconds=1))
+        vanishes(marker)
+
+
 def test_a_full_disk_of_the_log_ends_the_program(own: Place) -> None:
     marker = f"full-{own.path.name}"
     os.symlink("/dev/full", own.path / "log")
@@ -428,5 +447,6 @@ def test_a_setting_of_the_caller_changes_nothing(
     finally:
         os.umask(mask)
         signal.signal(signal.SIGUSR1, signal.SIG_DFL)
-    assert ran.lines[0] == "0022"
+    assert ran.lines == ["0022"]
+    assert outcome(ran.outcome) == ("finished", None, signal.SIGUSR1)
     assert sealed(own.rung) or own.inner == str(own.folder)
