@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -96,7 +97,8 @@ def test_colours_and_no_bars_on_a_terminal_where_all_is_quick(desk: Desk) -> Non
 @pytest.mark.parametrize("variables", [{"NO_COLOR": "1"}, {"TERM": "dumb"}, {"CLICOLOR": "0"}])
 def test_no_colours_where_they_are_not_wanted(desk: Desk, variables: dict[str, str]) -> None:
     desk.variables |= variables
-    assert "\x1b" not in desk.start_on_terminal("realize").end().out
+    # What moves the cursor is none: bars may be drawn where the machine is busy.
+    assert not re.search(r"\x1b\[[\d;]*m", desk.start_on_terminal("realize").end().out)
 
 
 def test_colours_in_a_pipe_on_demand(desk: Desk) -> None:
