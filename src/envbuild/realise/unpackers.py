@@ -242,8 +242,9 @@ def _serve(connection: socket.socket, blobs: Blobs) -> NoReturn:
         # The parent says when to stop; an interrupt from the terminal reaches everybody.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        # What is here already stays shared with the parent while no collection touches it.
-        gc.freeze()
+        # Nothing that lasts is made here, so there is nothing to collect; and what is here already
+        # stays shared with the parent as long as no collection touches it.
+        gc.disable()
         while True:
             head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH, 1)
             head += _receive(connection, _LENGTH - len(head))
