@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from envbuild.realise.unpackers import Outcome, Unpackers
     from envbuild.store.local import Store
     from envbuild.store.running import Running
+    from envbuild.store.tree import Tree
 
 _SECONDS_BETWEEN_COMMITS = 20.0
 
@@ -115,6 +116,7 @@ def execute(
     store: Store,
     running: Running,
     fetcher: Callable[[], Fetcher],
+    afterwards: Callable[[str, Tree, Digest], None] | None,
     settings: Settings,
     reporter: Reporter,
 ) -> dict[str, Realised]:
@@ -127,6 +129,7 @@ def execute(
         store: where everything goes.
         running: protects what is made here from a collector.
         fetcher: makes the fetcher, when it is needed.
+        afterwards: see `Unpackers`.
         settings: how to work.
         reporter: told of the progress.
 
@@ -146,7 +149,8 @@ def execute(
         held = _take_mutexes(store, waiting, reporter)
         try:
             taken = [node for node, _ in held]
-            waiting = [node for node in waiting if node not in taken]
+            held_ones = {id(node) for node in taken}
+            waiting = [node for node in waiting if id(node) not in held_ones]
             running.needs(keys=[node.unpack.digest for node in taken])
             todo = []
             for node in taken:
@@ -158,7 +162,9 @@ def execute(
                     results[node.package.name] = Realised(tree=found[0], notes=found[1].notes)
             if todo:
                 with Publication(store) as publication:
-                    run = _Run(publication, store, fetcher(), locate, settings, reporter)
+                    run = _Run(
+                        publication, store, fetcher(), locate, afterwards, settings, reporter
+                    )
                     run.work(todo)
                     results.update(run.results)
                     failures += run.failures
@@ -206,6 +212,7 @@ class _Run:
         store: Store,
         fetcher: Fetcher,
         locate: Callable[[Node], str],
+        afterwards: Callable[[str, Tree, Digest], None] | None,
         settings: Settings,
         reporter: Reporter,
     ) -> None:
@@ -215,6 +222,7 @@ class _Run:
         self._store = store
         self._fetcher = fetcher
         self._locate = locate
+        self._afterwards = afterwards
         self._settings = settings
         self._reporter = reporter
         self._mutex = threading.Lock()
@@ -226,7 +234,9 @@ class _Run:
         from envbuild.realise.unpackers import Unpackers, places_for
 
         # Forked before there are threads, so that nothing they hold is copied.
-        with Unpackers(places_for(len(nodes)), self._publication.blobs) as self._unpackers:
+        places = places_for(len(nodes))
+        unpackers = Unpackers(places, self._publication.blobs, self._afterwards)
+        with unpackers as self._unpackers:
             self._work(nodes)
 
     def _work(self, nodes: Sequence[Node]) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 
+from envbuild.digest import digest_of
 from envbuild.errors import EnvbuildError, RealiseError
 from envbuild.frozen import frozen
 from envbuild.realise.unpack import unpack_wheel
@@ -21,12 +22,15 @@ from envbuild.realise.unpack import unpack_wheel
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
+    from collections.abc import Callable
     from queue import SimpleQueue
     from types import TracebackType
     from typing import Any, NoReturn, Self
 
+    from envbuild.digest import Digest
     from envbuild.realise.unpack import Limits
     from envbuild.store.publish import Blobs
+    from envbuild.store.tree import Tree
 
 _LENGTH = 8
 _MOST_PLACES = 4
@@ -68,14 +72,21 @@ def places_for(archives: int) -> int:
 class Unpackers:
     """So many places to unpack in. Use as a context manager; many threads may call `unpack`."""
 
-    __slots__ = ("_blobs", "_idle", "_processes")
+    __slots__ = ("_afterwards", "_blobs", "_idle", "_processes")
 
-    def __init__(self, places: int, blobs: Blobs) -> None:
+    def __init__(
+        self,
+        places: int,
+        blobs: Blobs,
+        afterwards: Callable[[str, Tree, Digest], None] | None = None,
+    ) -> None:
         """Fork what is needed; to be called before other threads run.
 
         Args:
             places: how many archives may be unpacked at once.
             blobs: where the files go; must stay open until the end.
+            afterwards: called where an archive was unpacked, with the name of the distribution, the
+                tree and its digest: for what else can be worked out from these and kept.
         """
         import threading
         from queue import SimpleQueue
@@ -83,13 +94,14 @@ class Unpackers:
         is_main = threading.current_thread() is threading.main_thread()
         forks = places > 1 and sys.platform == "linux" and is_main
         self._blobs = blobs
+        self._afterwards = afterwards
         self._idle: SimpleQueue[_Process | None] = SimpleQueue()
         self._processes: list[_Process] = []
         for _ in range(places):
             process = None
             if forks:
                 try:
-                    process = _Process(blobs, self._processes)
+                    process = _Process(blobs, afterwards, self._processes)
                     self._processes.append(process)
                 except OSError:
                     # No more processes or descriptors: then as if forking were not safe.
@@ -148,7 +160,7 @@ class Unpackers:
         alive = process
         try:
             if process is None:
-                return _unpack(archive, wanted, self._blobs)
+                return _unpack(archive, wanted, self._blobs, self._afterwards)
             try:
                 kind, value, unsynced = process.ask(archive, wanted)
             except OSError as error:
@@ -167,7 +179,12 @@ class _Process:
 
     __slots__ = ("_child", "_socket")
 
-    def __init__(self, blobs: Blobs, others: list[_Process]) -> None:
+    def __init__(
+        self,
+        blobs: Blobs,
+        afterwards: Callable[[str, Tree, Digest], None] | None,
+        others: list[_Process],
+    ) -> None:
         import socket
 
         self._socket, theirs = socket.socketpair()
@@ -181,7 +198,7 @@ class _Process:
             # As long as anybody else holds our end of a socket, it cannot tell that we are gone.
             for process in (self, *others):
                 process.hang_up()
-            _serve(theirs, blobs)
+            _serve(theirs, blobs, afterwards)
         theirs.close()
 
     def ask(self, archive: int, wanted: dict[str, Any]) -> tuple[str, Any, bool]:
@@ -230,7 +247,11 @@ def _fork() -> int:
         return os.fork()
 
 
-def _serve(connection: socket.socket, blobs: Blobs) -> NoReturn:
+def _serve(
+    connection: socket.socket,
+    blobs: Blobs,
+    afterwards: Callable[[str, Tree, Digest], None] | None,
+) -> NoReturn:
     """Answer what `ask` asks until the other end is closed: kind, value, whether blobs are new."""
     import gc
     import pickle
@@ -253,7 +274,7 @@ def _serve(connection: socket.socket, blobs: Blobs) -> NoReturn:
             kind: str
             value: object
             try:
-                kind, value = "outcome", _unpack(descriptors[0], wanted, blobs)
+                kind, value = "outcome", _unpack(descriptors[0], wanted, blobs, afterwards)
             except EnvbuildError as error:
                 # Errors are made from other arguments than those that they carry.
                 kind, value = "error", (type(error), error.args, error.__dict__)
@@ -279,10 +300,18 @@ def _receive(connection: socket.socket, size: int) -> bytearray:
     return data
 
 
-def _unpack(archive: int, wanted: dict[str, Any], blobs: Blobs) -> Outcome:
+def _unpack(
+    archive: int,
+    wanted: dict[str, Any],
+    blobs: Blobs,
+    afterwards: Callable[[str, Tree, Digest], None] | None,
+) -> Outcome:
     unpacked = unpack_wheel(archive, blobs=blobs, **wanted)
+    tree = unpacked.tree.encode()
+    if afterwards is not None:
+        afterwards(wanted["distribution"], unpacked.tree, digest_of(tree))
     return Outcome(
-        tree=unpacked.tree.encode(),
+        tree=tree,
         notes=unpacked.notes,
         new_bytes=unpacked.new_bytes,
         files=unpacked.files,

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from envbuild.environment.placement import Placement
     from envbuild.selection.model import SelectedPackage, Selection
     from envbuild.store.local import Store
+    from envbuild.store.tree import Tree
     from envbuild.target.model import Target
     from envbuild.workflows.descriptions import Descriptions
 
@@ -183,27 +184,56 @@ def load_placement(
         VenvError: the tree does not fit into an environment.
         StoreUnusable: the tree is not there.
     """
-    from envbuild.environment.placement import Placement, place
+    from envbuild.environment.placement import Placement
 
-    python = target.markers["python_version"]
-    scheme = target.scheme
-    facts = (PLACEMENT, distribution, python, *scheme.as_json().values(), excluded)
-    name = f"placements/{tree[:2]}/{tree[2:]}-{digest_of(repr(facts).encode())[:16]}"
-    data = read_cache(store, name)
+    data = read_cache(store, _cache_name(tree, distribution, target, excluded))
     if data is not None:
         return Placement.from_tuple(marshal.loads(data))  # noqa: S302 - the cache vouches for it
     record = store.read_tree(tree)
     if record is None:
         missing = FileNotFoundError(2, os.strerror(2), layout.record(layout.TREES, tree))
         raise StoreUnusable(store.path, "read an entry of", missing)
+    return compute_placement(
+        store, record, tree, distribution=distribution, target=target, excluded=excluded
+    )
+
+
+def compute_placement(
+    store: Store,
+    tree: Tree,
+    digest: Digest,
+    *,
+    distribution: str,
+    target: Target,
+    excluded: tuple[str, ...] = (),
+) -> Placement:
+    """Decide where the files of `tree` go, and keep that for `load_placement`.
+
+    Raises:
+        VenvError: the tree does not fit into an environment.
+    """
+    from envbuild.environment.placement import place
+
     placement = place(
-        record,
-        digest=tree,
+        tree,
+        digest=digest,
         distribution=distribution,
-        scheme=scheme,
-        python=python,
+        scheme=target.scheme,
+        python=target.markers["python_version"],
         read=store.read_blob,
         excluded=excluded,
     )
+    name = _cache_name(digest, distribution, target, excluded)
     write_cache(store, name, marshal.dumps(placement.as_tuple()))
     return placement
+
+
+def _cache_name(tree: Digest, distribution: str, target: Target, excluded: tuple[str, ...]) -> str:
+    facts = (
+        PLACEMENT,
+        distribution,
+        target.markers["python_version"],
+        *target.scheme.as_json().values(),
+        excluded,
+    )
+    return f"placements/{tree[:2]}/{tree[2:]}-{digest_of(repr(facts).encode())[:16]}"

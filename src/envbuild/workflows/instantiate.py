@@ -6,12 +6,13 @@ from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
 from envbuild.environment.instantiation import INSTANTIATION, Instantiation
 from envbuild.environment.manifest import WRITER
+from envbuild.errors import EnvbuildError
 from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.selection.model import Sdist
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
-from envbuild.workflows.composition import PLACEMENT, Composition
+from envbuild.workflows.composition import PLACEMENT, Composition, compute_placement
 from envbuild.workflows.descriptions import Descriptions
 from envbuild.workflows.options import Pinned
 
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Request, Selection
     from envbuild.store.local import Store
+    from envbuild.store.tree import Tree
     from envbuild.target.model import Interpreter, Target
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import RealiseOptions
@@ -63,7 +65,7 @@ def instantiate(
     # One for each lockfile and target: the next lock of a project is mostly the last one.
     facts = (PLACEMENT, WRITER, workshop.options.verify_record, target_digest, inputs.lockfile)
     known = Descriptions(store, digest_of(repr(facts).encode()))
-    trees, realised, notes = _realise(selection, known, inputs, workshop)
+    trees, realised, notes = _realise(selection, known, target, inputs, workshop)
     built = _build(selection, trees, inputs, interpreter, workshop)
     notes = tuple(sorted((*notes, *(note for each in built.values() for note in each.notes))))
     composition = Composition(
@@ -144,7 +146,11 @@ def _kept(store: Store, key: Digest, workshop: Workshop) -> Instantiation | None
 
 
 def _realise(
-    selection: Selection, known: Descriptions, inputs: Inputs, workshop: Workshop
+    selection: Selection,
+    known: Descriptions,
+    target: Target,
+    inputs: Inputs,
+    workshop: Workshop,
 ) -> tuple[dict[str, Digest], dict[str, Realised], tuple[str, ...]]:
     """Return the trees of all wheels, what was done for them, and what the user should know."""
     trees: dict[str, Digest] = {}
@@ -166,7 +172,7 @@ def _realise(
     notes = list(plan.notes)
     realised: dict[str, Realised] = {}
     if plan.missing:
-        realised = _execute(plan.missing, inputs, workshop)
+        realised = _execute(plan.missing, inputs, workshop, target)
         for node in plan.missing:
             result = realised[node.package.name]
             trees[node.package.name] = result.tree
@@ -209,7 +215,10 @@ def _limits(options: RealiseOptions) -> Limits:
     return limits
 
 
-def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> dict[str, Realised]:
+def _execute(
+    missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop, target: Target | None = None
+) -> dict[str, Realised]:
+    """Realise archives; for a `target`, decide at once where the files go, beside the unpacking."""
     from envbuild.index.locations import is_remote, resolve
     from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Settings, execute
@@ -223,6 +232,16 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
         if file.userinfo:
             location = location.replace("://", f"://{file.userinfo}@", 1)
         return resolve(location, folder=inputs.folder)
+
+    def place_early(distribution: str, tree: Tree, digest: Digest) -> None:
+        assert target is not None
+        try:
+            compute_placement(
+                workshop.store, tree, digest, distribution=distribution, target=target
+            )
+        except EnvbuildError:
+            # Raised again where the placement is needed.
+            pass
 
     mirrors = Mirrors.parse(f"{source}={target}" for source, target in options.index_mirrors)
 
@@ -249,6 +268,7 @@ def _execute(missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop) -> d
             store=workshop.store,
             running=workshop.running,
             fetcher=fetcher,
+            afterwards=None if target is None else place_early,
             settings=Settings(
                 jobs=options.jobs,
                 limits=_limits(options),
