@@ -372,20 +372,21 @@ class Publication:
             self._staged.append((draft, path))
 
 
-def write_record(store: Store, path: str, data: bytes) -> None:
-    """Let one record appear that waits for nothing else, durable before it has its name.
+def write_record(store: Store, path: str, data: bytes, *, durable: bool = True) -> None:
+    """Let one record appear that waits for nothing else.
 
     Args:
         store: where.
         path: of the record, relative to the store; what is there is replaced.
         data: its canonical bytes.
+        durable: whether to wait for the disk first; otherwise a power cut may tear the record.
 
     Raises:
         OSError: the operating system refuses.
     """
     draft = store.absolute(f"{layout.STAGING}/{os.getpid()}-{os.urandom(4).hex()}.json")
     try:
-        _write(draft, data, durable=True)
+        _write(draft, data, durable=durable)
         _appear(draft, store.absolute(path))
     except OSError:
         _unlink(draft)

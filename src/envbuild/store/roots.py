@@ -36,7 +36,7 @@ def is_registered(store: Store, prefix: str, manifest: Digest) -> bool:
     return agrees and os.path.exists(store.absolute(layout.record(layout.MANIFESTS, manifest)))
 
 
-def register(store: Store, prefix: str, manifest: bytes) -> bool:
+def register(store: Store, prefix: str, manifest: bytes, *, durable: bool = True) -> bool:
     """Make the environment at `prefix` a root; return whether the store can be written.
 
     Where the path is no Unicode text it cannot be a root either.
@@ -45,6 +45,8 @@ def register(store: Store, prefix: str, manifest: bytes) -> bool:
         store: where.
         prefix: absolute path of the environment.
         manifest: its manifest, in canonical form.
+        durable: whether the root must survive a power cut: where the environment is made of links
+            into the store, and would not survive a collection that does not know of it.
 
     Raises:
         StoreUnusable: the operating system refuses for another reason, such as a full disk.
@@ -58,8 +60,8 @@ def register(store: Store, prefix: str, manifest: bytes) -> bool:
     record = layout.record(layout.MANIFESTS, digest)
     try:
         if store.read(record) != manifest:
-            write_record(store, record, manifest)
-        write_record(store, root.location, root.encode())
+            write_record(store, record, manifest, durable=durable)
+        write_record(store, root.location, root.encode(), durable=durable)
     except OSError as error:
         if error.errno in _READ_ONLY:
             return False

@@ -388,8 +388,14 @@ class _Run:
 
     def _register(self) -> None:
         """Make the environment a root before it needs anything of the store."""
-        registered = register(self.workshop.store, self.prefix, self.instantiation.manifest)
-        if not registered and self.workshop.options.link_mode == "symlink":
+        of_symlinks = self.workshop.options.link_mode == "symlink"
+        registered = register(
+            self.workshop.store,
+            self.prefix,
+            self.instantiation.manifest,
+            durable=of_symlinks,
+        )
+        if not registered and of_symlinks:
             raise UnregisteredSymlinks(self.prefix)
 
     def _blueprint(self, merged: frozenset[str] = frozenset()) -> Blueprint:
