@@ -101,12 +101,19 @@ class Bench:
         return path
 
     def command(self, tool: str, setting: Setting) -> tuple[str, ...]:
+        """Return the command; the lock is put where it looks, as one project's lock changes."""
+        project = self.folder / "project"
+        project.mkdir(exist_ok=True)
+        for name in ("pyproject.toml", "uv.lock"):
+            content = (setting.lock.parent / name).read_bytes()
+            if not (project / name).exists() or (project / name).read_bytes() != content:
+                (project / name).write_bytes(content)
         python = ("--python", self.python)
         if tool == "uv":
-            project = ("--project", str(setting.lock.parent))
-            return (find_uv_bin(), "sync", "-q", "--frozen", *project, *python)
+            return (find_uv_bin(), "sync", "-q", "--frozen", "--project", str(project), *python)
         envbuild = os.path.join(os.path.dirname(sys.executable), "envbuild")
-        return (envbuild, "realize", "-q", str(setting.lock), "--venv", str(setting.env), *python)
+        lock = str(project / "uv.lock")
+        return (envbuild, "realize", "-q", lock, "--venv", str(setting.env), *python)
 
     def environment(self, tool: str, setting: Setting) -> dict[str, str]:
         left_out = ("VIRTUAL_ENV", "PYTHONDONTWRITEBYTECODE")
