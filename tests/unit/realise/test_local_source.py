@@ -274,19 +274,19 @@ def test_a_link_to_a_file_outside_is_that_file(bench: Bench) -> None:
 
 def test_a_relative_link_to_a_folder_outside_is_that_folder(bench: Bench) -> None:
     write_files(
-        bench.folder.parent / "shared",
+        bench.folder.parent / "common",
         {".gitignore": b"*.o\n", "a.o": b"", "a.c": b"1", "sub/b.c": b"2", "up": link("sub/b.c")},
     )
-    (bench.folder / "src" / "shared").symlink_to("../../shared")
+    (bench.folder / "src" / "common").symlink_to("../../common")
     expected = {
-        "src/shared/.gitignore": b"*.o\n",
-        "src/shared/a.c": b"1",
-        "src/shared/sub/b.c": b"2",
-        "src/shared/up": link("sub/b.c"),
+        "src/common/.gitignore": b"*.o\n",
+        "src/common/a.c": b"1",
+        "src/common/sub/b.c": b"2",
+        "src/common/up": link("sub/b.c"),
     }
     assert bench.files() == {**FILES, **expected}
     before = bench.identify()
-    (bench.folder.parent / "shared" / "a.c").write_bytes(b"3")
+    (bench.folder.parent / "common" / "a.c").write_bytes(b"3")
     assert bench.identify().source != before.source
 
 
@@ -347,18 +347,18 @@ def test_a_link_that_a_key_names_is_what_it_leads_to(bench: Bench) -> None:
 
 def test_a_tree_with_files_outside_begins_above_its_project(bench: Bench) -> None:
     write_files(
-        bench.folder.parent, {"Cargo.lock": b"lock", "shared/a.c": b"1", "shared/a.h": b"2"}
+        bench.folder.parent, {"Cargo.lock": b"lock", "common/a.c": b"1", "common/a.h": b"2"}
     )
-    bench.keys('["../Cargo.lock", { file = "../shared/*.c" }]')
+    bench.keys('["../Cargo.lock", { file = "../common/*.c" }]')
     found = bench.identify()
     assert found.subdirectory == "project"
     assert bench.files() == {
         **{f"project/{path}": content for path, content in FILES.items()},
         "project/pyproject.toml": (bench.folder / "pyproject.toml").read_bytes(),
         "Cargo.lock": b"lock",
-        "shared/a.c": b"1",
+        "common/a.c": b"1",
     }
-    for place in ("Cargo.lock", "shared/a.c"):
+    for place in ("Cargo.lock", "common/a.c"):
         before = bench.identify()
         (bench.folder.parent / place).write_bytes(b"other")
         assert bench.identify().source != before.source

@@ -40,7 +40,7 @@ FORMS: dict[str, CacheKey] = {
     '"{a,b/{c,d}}.x"': glob("a.x", "b/c.x", "b/d.x"),
     '"{a}"': glob("a"),
     '"{a"': glob("{a"),
-    '"../shared/**/*.c"': glob("shared/**/*.c", folder="../"),
+    '"../common/**/*.c"': glob("common/**/*.c", folder="../"),
     '"./../../*.c"': glob("*.c", folder="./../../"),
     '{ dir = "src" }': FolderKey(path="src"),
     "{ git = true }": GitKey(commit=True, tags=False),

@@ -156,8 +156,8 @@ def test_paths_start_where_they_are_said(desk: Desk) -> None:
     project, home = os.fspath(desk.project), os.fspath(desk.home)
     assert desk.gather(cwd=deep).text("store") == f"{home}/envbuild/near"
     assert desk.gather(cwd=deep).text("cache-dir") == "/absolute"
-    desk.write_project('[tool.envbuild]\nstore = "../shared"')
-    assert desk.gather(cwd=deep).text("store") == os.path.normpath(f"{project}/../shared")
+    desk.write_project('[tool.envbuild]\nstore = "../common"')
+    assert desk.gather(cwd=deep).text("store") == os.path.normpath(f"{project}/../common")
     assert (
         desk.gather(cwd=deep, environ={"ENVBUILD_STORE": "s"}).text("store") == f"{project}/deep/s"
     )
