@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
 from envbuild.environment.instantiation import INSTANTIATION, Instantiation
@@ -209,7 +211,7 @@ def _build(
 def _limits(options: RealiseOptions) -> Limits:
     from envbuild.realise.unpack import Limits
 
-    limits = Limits()
+    limits = Limits(folds_case=sys.platform in {"darwin", "win32"})
     if options.unpack_limit is not None:
         limits = replace(limits, total_size=options.unpack_limit)
     return limits
