@@ -15,9 +15,9 @@ from envbuild.environment.footprint import SKELETON, join, unit_of
 from envbuild.environment.link import Job, place, probe_mode
 from envbuild.environment.moves import plan_moves
 from envbuild.environment.removal import remove_tree
+from envbuild.environment.reserved import FOLDER
 from envbuild.environment.skeleton import skeleton_folders
 from envbuild.environment.state import (
-    FOLDER,
     MANIFEST,
     STAMPS,
     STATE,

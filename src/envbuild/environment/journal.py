@@ -17,7 +17,7 @@ import os
 
 from envbuild.environment.moves import Moves
 from envbuild.environment.removal import remove_tree
-from envbuild.environment.state import FOLDER
+from envbuild.environment.reserved import FOLDER
 from envbuild.errors import VenvError
 
 JOURNAL = f"{FOLDER}/journal.json"

@@ -6,6 +6,7 @@ import os
 
 from envbuild.environment.footprint import SKELETON, Footprint, unit_of
 from envbuild.environment.installed import find_infos, read_installed
+from envbuild.environment.reserved import CONFIGURATION
 from envbuild.environment.state import State, changed_stamps, read_state
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen
@@ -13,8 +14,6 @@ from envbuild.frozen import frozen
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.target.model import Scheme
-
-CONFIGURATION = "pyvenv.cfg"
 
 
 class NotAnEnvironment(VenvError):

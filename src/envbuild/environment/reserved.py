@@ -6,7 +6,7 @@ compared in lower case: whether a wheel can be installed must not depend on the 
 
 from __future__ import annotations
 
-STATE = ".envbuild"
+FOLDER = ".envbuild"
 """The folder in an environment that holds what we know of it."""
 
 CONFIGURATION = "pyvenv.cfg"
@@ -25,7 +25,7 @@ ACTIVATION = (
 )
 """Names of activation scripts, in the folder of scripts."""
 
-_TOP = frozenset({STATE, CONFIGURATION, ".gitignore", "cachedir.tag", "lib64"})
+_TOP = frozenset({FOLDER, CONFIGURATION, ".gitignore", "cachedir.tag", "lib64"})
 _INTERPRETERS = frozenset({"python", "pythonw", "pypy", "pypyw", "graalpy"})
 
 

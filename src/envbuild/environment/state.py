@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from envbuild.environment.footprint import Footprint
+from envbuild.environment.reserved import CONFIGURATION, FOLDER
 from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.target.model import Scheme
 
-FOLDER = ".envbuild"
 STATE = f"{FOLDER}/state.json"
 MANIFEST = f"{FOLDER}/manifest.json"
 STAMPS = f"{FOLDER}/stamps"
@@ -93,7 +93,7 @@ def stamped_paths(footprints: tuple[Footprint, ...], scheme: Scheme) -> tuple[st
     """Return what is stamped: the folders that every installer changes, and each `.dist-info`."""
     folders = {scheme.purelib, scheme.platlib, scheme.scripts}
     infos = (footprint.info for footprint in footprints if footprint.info)
-    return (*sorted(folders), "pyvenv.cfg", *infos)
+    return (*sorted(folders), CONFIGURATION, *infos)
 
 
 def take_stamps(prefix: str, paths: tuple[str, ...]) -> bytes:
