@@ -31,13 +31,14 @@ from envbuild.selection.wheels import WheelChooser
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.publish import Publication, write_record
-from envbuild.store.records import BuildOutput, Realisation
+from envbuild.store.records import BuildOutput, Realisation, RebuildOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Protocol
 
+    from envbuild.canonical import Json
     from envbuild.derivation.build import Toolchain
     from envbuild.derivation.compile import Node
     from envbuild.derivation.model import Unpack
@@ -124,11 +125,13 @@ class BuildPins:
         packages: everything in the build environment.
         requires: everything that this meets; sorted.
         is_whole: whether what the backend adds is among it.
+        reason: where it is not, why, as a sentence without its full stop.
     """
 
     packages: tuple[SelectedPackage, ...]
     requires: tuple[str, ...]
     is_whole: bool
+    reason: str = ""
 
 
 @frozen
@@ -150,6 +153,49 @@ class Built:
     notes: tuple[str, ...] = ()
     fetched: int = 0
     pinned: str | None = None
+
+
+@frozen
+class Described:
+    """What a package is built from and with, as far as that is known without doing anything.
+
+    Attributes:
+        package: which.
+        source: digest of its source tree, `None` where that is not in the store.
+        system: how that tree says that it is built; `None` likewise.
+        pins: what it is built with, `None` where the sources are not there.
+        environment: of that, what is in the store, by name.
+        derivation: of the wheel, `None` where something is missing that decides it.
+        resolved: the derivation with its inputs replaced by what they gave; `None` likewise.
+    """
+
+    package: SelectedPackage
+    source: Digest | None = None
+    system: BuildSystem | None = None
+    pins: BuildPins | None = None
+    environment: Mapping[str, Built]
+    derivation: BuildWheel | None = None
+    resolved: dict[str, Json] | None = None
+
+    @property
+    def key(self) -> Digest | None:
+        """The resolved key, `None` where that is not known."""
+        return None if self.resolved is None else canonical.digest(self.resolved)
+
+
+@frozen
+class Rebuilt:
+    """What came of a build that was done although its outcome may have been known.
+
+    Attributes:
+        key: the resolved key.
+        known: what had come of it before, and is what environments get; `None` where nothing had.
+        made: what came of it now.
+    """
+
+    key: Digest
+    known: Realisation | None
+    made: Realisation
 
 
 @frozen
@@ -224,8 +270,35 @@ class Builder:
             if isinstance(outcome, Built)
         }
 
+    def rebuild(self, package: SelectedPackage) -> Rebuilt:
+        """Build a package, whatever is known to come of it. Another wheel is kept as evidence.
+
+        Raises:
+            BuildFailed, WrongWheel, BuildCycle, EnvbuildError: it cannot be built.
+        """
+        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
+        sources, _ = self._trees((node,))
+        job = self._job(package, sources[package.name], node)
+        identity, pins = _identity(package), self._pins(job, None)
+        environment = self._environment(package, identity, pins)
+        outcome = self._make(job, pins, environment, identity, again=True)
+        assert outcome.made is not None
+        return Rebuilt(key=outcome.made.resolved_key, known=outcome.known, made=outcome.made)
+
     def find(self, package: SelectedPackage) -> Built | None:
         """Return what is known to come of a package without building or fetching anything.
+
+        Raises:
+            EnvbuildError: it cannot be built, whatever is done.
+        """
+        described = self.describe(package)
+        if described.derivation is None or described.key is None:
+            return None
+        known = self._known(described.key)
+        return None if known is None else self._built(described.derivation, known)
+
+    def describe(self, package: SelectedPackage) -> Described:
+        """Return what a package is built from and with, without building or fetching anything.
 
         Raises:
             EnvbuildError: it cannot be built, whatever is done.
@@ -233,18 +306,26 @@ class Builder:
         (node,) = compile_packages((package,), verify_record=self._work.verify_record)
         found = self._known_trees((node,))
         if not found:
-            return None
+            return Described(package=package, environment={})
         job = self._job(package, found[package.name], node)
         pins = self._pins(job, None)
-        if not pins.is_whole:
-            return None
         environment: dict[str, Built] = {}
         for each in pins.packages:
             known = self._find_dependency(each)
-            if known is None:
-                return None
-            environment[each.name] = known
-        return self._known(self._derivation(job, pins, environment), job, environment)
+            if known is not None:
+                environment[each.name] = known
+        described = Described(
+            package=package,
+            source=job.digest,
+            system=job.system,
+            pins=pins,
+            environment=environment,
+        )
+        if not pins.is_whole or len(environment) < len(pins.packages):
+            return described
+        derivation = self._derivation(job, pins, environment)
+        resolved = derivation.resolved(job.digest, _payloads(environment))
+        return replace(described, derivation=derivation, resolved=resolved)
 
     def _find_dependency(self, package: SelectedPackage) -> Built | None:
         if isinstance(package.distribution, Sdist):
@@ -274,9 +355,12 @@ class Builder:
         environment = self._environment(package, identity, pins)
         found: Built | None = None
         if pins.is_whole:
-            found = self._known(self._derivation(job, pins, environment), job, environment)
+            derivation = self._derivation(job, pins, environment)
+            known = self._known(derivation.resolved_key(job.digest, _payloads(environment)))
+            found = None if known is None else self._built(derivation, known)
         if found is None:
-            found = self._make(job, pins, environment, identity)
+            outcome = self._make(job, pins, environment, identity)
+            found = self._built(outcome.derivation, outcome.result)
         mine = realised.get(package.name)
         if mine is None:
             return found
@@ -409,25 +493,37 @@ class Builder:
             rung=where.rung,
         )
 
-    def _known(
-        self, derivation: BuildWheel, job: _Job, environment: Mapping[str, Built]
-    ) -> Built | None:
+    def _known(self, key: Digest) -> Realisation | None:
         """Return what a build is known to give."""
-        key = derivation.resolved_key(job.digest, _payloads(environment))
         self._work.running.needs(keys=[key])
         for realisation in self._store.realisations(key):
             match realisation.output:
-                case BuildOutput(digest=tree, payload=payload):
+                case BuildOutput(digest=tree):
                     self._work.running.needs(trees=[tree])
                     if self._store.has_tree(tree):
-                        return Built(
-                            tree=tree, made_by=derivation, payload=payload, notes=realisation.notes
-                        )
+                        return realisation
         return None
 
+    def _built(self, derivation: BuildWheel, realisation: Realisation) -> Built:
+        output = realisation.output
+        assert isinstance(output, BuildOutput)
+        notes = realisation.notes
+        others = len(self._store.realisations(realisation.resolved_key)) - 1
+        if others > 0:
+            name = derivation.distribution
+            told = "is not reproducible: built again, it came out differently"
+            notes += (f"`{name}` {derivation.version} {told}; see `envbuild explain {name}`",)
+        return Built(tree=output.digest, made_by=derivation, payload=output.payload, notes=notes)
+
     def _make(
-        self, job: _Job, pins: BuildPins, environment: dict[str, Built], identity: str
-    ) -> Built:
+        self,
+        job: _Job,
+        pins: BuildPins,
+        environment: dict[str, Built],
+        identity: str,
+        *,
+        again: bool = False,
+    ) -> _Outcome:
         """Ask the backend what it needs, and have it build, unless that turns out to be done."""
         package = job.package
         with Publication(self._store) as publication:
@@ -456,7 +552,9 @@ class Builder:
                     environment = self._environment(package, identity, whole)
                     room.furnish({name: each.tree for name, each in environment.items()})
                 derivation = self._derivation(job, whole, environment)
-                return self._build_once(derivation, job, environment, room, publication)
+                return self._build_once(
+                    derivation, job, environment, room, publication, again=again
+                )
 
     def _build_once(
         self,
@@ -465,7 +563,9 @@ class Builder:
         environment: Mapping[str, Built],
         room: BuildRoom,
         publication: Publication,
-    ) -> Built:
+        *,
+        again: bool,
+    ) -> _Outcome:
         """Build, unless somebody else has: of all who want the same, one does it."""
         key = derivation.resolved_key(job.digest, _payloads(environment))
         path = self._store.absolute(layout.work_lock(key))
@@ -477,14 +577,14 @@ class Builder:
             )
             lock = locks.wait_for_mutex(path)
         try:
-            found = self._known(derivation, job, environment)
-            if found is not None:
-                return found
+            known = self._known(key)
+            if known is not None and not again:
+                return _Outcome(derivation=derivation, known=known, made=None)
             try:
                 wheel = room.build()
             except HookFailed as error:
                 raise self._failed(derivation, job, environment, room, error) from error
-            built = self._publish(wheel, derivation, job, environment, room, publication)
+            made = self._publish(wheel, derivation, job, environment, room, publication)
         finally:
             lock.release()
         reporter.report(
@@ -492,7 +592,7 @@ class Builder:
                 name=package.name, version=package.version, seconds=room.duration_ms / 1000
             )
         )
-        return built
+        return _Outcome(derivation=derivation, known=known, made=made)
 
     def _publish(
         self,
@@ -502,8 +602,11 @@ class Builder:
         environment: Mapping[str, Built],
         room: BuildRoom,
         publication: Publication,
-    ) -> Built:
-        """Look at a wheel that was built, and let it appear in the store."""
+    ) -> Realisation:
+        """Look at a wheel that was built, and let it appear in the store.
+
+        What is known already stays as it is; what differs from it stands beside it.
+        """
         from hashlib import sha256
 
         package, filename = job.package, os.path.basename(wheel)
@@ -525,23 +628,25 @@ class Builder:
         publication.add_record(layout.DERIVATIONS, canonical.encode(derivation.as_json()))
         key = publication.add_record(layout.DERIVATIONS, canonical.encode(resolved))
         _, log = self._keep_log(key, room.log)
-        publication.add_realisation(
-            Realisation(
-                resolved_key=key,
-                output=BuildOutput(
-                    digest=tree,
-                    archive=archive,
-                    duration_ms=room.duration_ms,
-                    log=log,
-                    payload=payload,
-                    rung=self._work.where.rung,
-                ),
-                name=filename,
-                notes=unpacked.notes,
-            )
+        known = {each.output_name for each in self._store.realisations(key)}
+        kind = RebuildOutput if known else BuildOutput
+        realisation = Realisation(
+            resolved_key=key,
+            output=kind(
+                digest=tree,
+                archive=archive,
+                duration_ms=room.duration_ms,
+                log=log,
+                payload=payload,
+                rung=self._work.where.rung,
+            ),
+            name=filename,
+            notes=unpacked.notes,
         )
+        if tree not in known:
+            publication.add_realisation(realisation)
         publication.commit()
-        return Built(tree=tree, made_by=derivation, payload=payload, notes=unpacked.notes)
+        return realisation
 
     def _check_name(self, package: SelectedPackage, filename: str) -> None:
         parts = filename.removesuffix(".whl").split("-")
@@ -598,6 +703,28 @@ class _Job:
     tree: Tree
     sha256: str
     system: BuildSystem
+
+
+@frozen
+class _Outcome:
+    """What a build came to.
+
+    Attributes:
+        derivation: that was to be realised.
+        known: what was known to come of it.
+        made: what came of it now; `None` where that was not needed.
+    """
+
+    derivation: BuildWheel
+    known: Realisation | None
+    made: Realisation | None
+
+    @property
+    def result(self) -> Realisation:
+        """What counts from now on: what came first."""
+        result = self.known or self.made
+        assert result is not None
+        return result
 
 
 def _identity(package: SelectedPackage) -> str:

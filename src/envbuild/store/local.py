@@ -18,6 +18,7 @@ from envbuild.store.descriptors import write_all
 from envbuild.store.records import (
     EnvironmentRoot,
     Realisation,
+    RebuildOutput,
     TreeOutput,
     decode_realisation,
     decode_root,
@@ -156,10 +157,11 @@ class Store:
         return data if data is not None and digest_of(data) == digest else None
 
     def realisations(self, resolved_key: Digest) -> tuple[Realisation, ...]:
-        """Return what is known to have come of a resolved key, in the order of the outputs' names.
+        """Return what is known to have come of a resolved key, what is to be used first.
 
-        More than one means that the work is not reproducible. Records that cannot be believed, or
-        whose tree is gone, are left out.
+        That is in the order of the outputs' names, what only came of doing the work again at the
+        end. More than one means that the work is not reproducible. Records that cannot be believed,
+        or whose tree is gone, are left out.
 
         Raises:
             StoreUnusable: the operating system refuses.
@@ -172,7 +174,8 @@ class Store:
         except OSError as error:
             raise StoreUnusable(self.path, f"read `{folder}` of", error) from error
         found = (self._realisation(f"{folder}/{name}") for name in names)
-        return tuple(realisation for realisation in found if realisation is not None)
+        known = [realisation for realisation in found if realisation is not None]
+        return tuple(sorted(known, key=lambda each: isinstance(each.output, RebuildOutput)))
 
     def read_blob(self, digest: Digest) -> bytes:
         """Return the content of a blob, whichever of its two names it has.

@@ -70,6 +70,11 @@ class BuildOutput(TreeOutput):
     rung: str
 
 
+@frozen
+class RebuildOutput(BuildOutput):
+    """A build that was done again gave another tree: evidence, which no other output gives way to."""
+
+
 Output = TreeOutput | ArchiveOutput
 
 
@@ -112,7 +117,7 @@ class Realisation:
                     "archive": build.archive,
                     "digest": build.digest,
                     "duration_ms": build.duration_ms,
-                    "kind": "build",
+                    "kind": "rebuild" if isinstance(build, RebuildOutput) else "build",
                     "log": build.log,
                     "payload": build.payload,
                     "rung": build.rung,
@@ -270,7 +275,7 @@ def _digest(value: Json, what: str, place: str) -> Digest:
 
 def _output(value: Json) -> Output:
     what = "realisation"
-    if isinstance(value, dict) and value.get("kind") == "build":
+    if isinstance(value, dict) and value.get("kind") in ("build", "rebuild"):
         return _build(value)
     match value:
         case {"kind": "tree", "digest": digest, **rest} if not rest:
@@ -296,7 +301,8 @@ def _build(value: dict[str, Json]) -> BuildOutput:
         raise InvalidRecord(what, "output.duration_ms", "it is not a duration")
     if not isinstance(rung, str) or not rung:
         raise InvalidRecord(what, "output.rung", "it is not a string with something in it")
-    return BuildOutput(
+    kind = RebuildOutput if value["kind"] == "rebuild" else BuildOutput
+    return kind(
         digest=_digest(value["digest"], what, "output.digest"),
         archive=archive,
         duration_ms=duration,

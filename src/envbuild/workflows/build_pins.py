@@ -12,7 +12,7 @@ import threading
 from envbuild.buildlock.freshness import choose_file, why_stale
 from envbuild.buildlock.kind import kind_of
 from envbuild.buildlock.merge import merge
-from envbuild.buildlock.model import ArchiveSource, BuildLock, PinnedFile
+from envbuild.buildlock.model import FILE_NAME, ArchiveSource, BuildLock, PinnedFile
 from envbuild.buildlock.pin import pin
 from envbuild.buildlock.strategy import Demand, request_resolution
 from envbuild.errors import RealiseError
@@ -111,10 +111,14 @@ class LockedPins:
         request = request_resolution(demand, self._settings, self._runtime, target)
         with self._mutex:
             known = self._found.get(key) or self._lock.by_key.get(key)
-        if known is not None and not why_stale(known, demand, request, target, hooks_asked=asked):
-            return self._pins(package, known, is_whole=True)
+        stale = f"`{FILE_NAME}` does not say what `{package.name}` is built with on this machine"
+        if known is not None:
+            reason = why_stale(known, demand, request, target, hooks_asked=asked)
+            if reason is None:
+                return self._pins(package, known, is_whole=True)
+            stale = f"what `{FILE_NAME}` says of `{package.name}` does not hold any more: {reason}"
         if self._resolver is None:
-            return BuildPins(packages=(), requires=(), is_whole=False)
+            return BuildPins(packages=(), requires=(), is_whole=False, reason=stale)
         previous = () if known is None else known.packages
         build = pin(
             demand,
