@@ -33,6 +33,7 @@ from envbuild.store.records import (
     EnvironmentRoot,
     NamedRoot,
     Realisation,
+    RebuildOutput,
     TreeOutput,
     decode_realisation,
     decode_root,
@@ -119,14 +120,17 @@ REALISATIONS = st.builds(
     output=st.one_of(
         st.builds(TreeOutput, digest=DIGESTS),
         st.builds(ArchiveOutput, sha256=HEX, size=SIZES),
-        st.builds(
-            BuildOutput,
-            digest=DIGESTS,
-            archive=HEX,
-            duration_ms=SIZES,
-            log=DIGESTS,
-            payload=DIGESTS,
-            rung=st.sampled_from(["bubblewrap", "none"]),
+        *(
+            st.builds(
+                kind,
+                digest=DIGESTS,
+                archive=HEX,
+                duration_ms=SIZES,
+                log=DIGESTS,
+                payload=DIGESTS,
+                rung=st.sampled_from(["bubblewrap", "none"]),
+            )
+            for kind in (BuildOutput, RebuildOutput)
         ),
     ),
     name=TEXT.filter(bool),

@@ -14,9 +14,11 @@ from envbuild.store.local import NotAStore, Store, StoreUnusable, UnsupportedSto
 from envbuild.store.publish import Publication, write_record
 from envbuild.store.records import (
     ArchiveOutput,
+    BuildOutput,
     EnvironmentRoot,
     NamedRoot,
     Realisation,
+    RebuildOutput,
     TreeOutput,
 )
 from envbuild.store.tree import InvalidTree, Tree
@@ -271,6 +273,22 @@ def test_realisations_come_in_the_order_of_their_outputs(store: Store) -> None:
     found = store.realisations(KEY)
     assert [each.output_name[0] for each in found] == ["0", "a", "c"]
     assert list(store.all_realisations()) == list(found)
+
+
+def test_what_came_of_building_again_comes_last(store: Store) -> None:
+    def built(kind: type[BuildOutput], tree: Digest) -> Realisation:
+        output = kind(
+            digest=tree, archive="12" * 32, duration_ms=1, log=tree, payload=tree, rung="none"
+        )
+        return Realisation(resolved_key=KEY, output=output, name="a")
+
+    with Publication(store) as publication:
+        first, second = sorted(add_files(publication, {"a": each}) for each in (b"1", b"2"))
+        evidence, used = built(RebuildOutput, first), built(BuildOutput, second)
+        publication.add_realisation(evidence)
+        publication.add_realisation(used)
+        publication.commit()
+    assert store.realisations(KEY) == (used, evidence)
 
 
 def test_realisations_that_cannot_be_believed_are_left_out(store: Store) -> None:
