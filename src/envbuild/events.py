@@ -70,10 +70,11 @@ class Unpacked:
 
 @frozen
 class BuildStarted:
-    """A package is about to be built."""
+    """A package is about to be built, in a sandbox unless that is `None`."""
 
     name: str
     version: str
+    sandbox: str | None
 
 
 @frozen

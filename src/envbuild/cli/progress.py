@@ -200,8 +200,9 @@ class ProgressReporter:
                 work.unpacked += 1
                 told = f"{count(number, 'file')}, {size(fresh)} new to the store"
                 return self._detail(f"Unpacked {visible(name)}: {told}")
-            case BuildStarted(name=name, version=version):
-                return self._ordinary(f"Building {visible(name)} {visible(version)}")
+            case BuildStarted(name=name, version=version, sandbox=sandbox):
+                bare = "" if sandbox else f" {paint.yellow('without a sandbox')}"
+                return self._ordinary(f"Building {visible(name)} {visible(version)}{bare}")
             case BuildPrinted(name=name, line=line):
                 return self._detail(f"{visible(name)}: {visible(line)}")
             case BuildFinished(name=name, version=version, seconds=seconds):

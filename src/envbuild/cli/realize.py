@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from envbuild.cli.arguments import Command, Group, Option, Positional
+from envbuild.cli.building import LIMITS, build_limits
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,6 +107,9 @@ def realise_options(context: Context, lockfile: str | None) -> RealiseOptions:
         jobs=settings.number("concurrent-downloads") or 16,
         unpack_limit=settings.number("unpack-limit"),
         build_strategy=settings.choice("build-dependency-strategy"),
+        sandbox=settings.choice("sandbox") or "auto",
+        concurrent_builds=settings.number("concurrent-builds"),
+        build_limits=build_limits(settings),
     )
 
 
@@ -199,6 +203,7 @@ COMMAND = Command(
                 ),
             ),
         ),
+        LIMITS,
         Group(
             title="Environment",
             options=(

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
+from dataclasses import replace
 
 from envbuild.environment.link import Job, place, probe_mode
 from envbuild.environment.placement import place as plan_placement
@@ -20,12 +22,14 @@ from envbuild.errors import RealiseError
 from envbuild.events import SILENT, BuildPrinted
 from envbuild.frozen import frozen
 from envbuild.realise.causes import likely_cause
-from envbuild.sandbox.model import FOLDER, TEMPORARY, Readable, Request, guarantees, inside
+from envbuild.realise.limits import exceeded
+from envbuild.sandbox.model import FOLDER, TEMPORARY, Readable, Request, inside
 from envbuild.sandbox.model import HOME as HOME_NAME
 from envbuild.sandbox.plan import SYSTEM
 from envbuild.sandbox.run import run
 from envbuild.sandbox.variables import build_environment
 from envbuild.store import layout
+from envbuild.store.removal import remove_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,6 +54,8 @@ _SOURCE = "source"
 _HOOK = "hook"
 _DIST = "dist"
 _SHOWN_LINES = 20
+_SHOWN_WIDTH = 400
+_LONGEST_ANSWER = 4 * 2**20
 _TIME = (layout.TIMESTAMP, layout.TIMESTAMP)
 
 
@@ -60,35 +66,49 @@ class BuildFailed(RealiseError):
         name: of the package.
         version: likewise.
         reason: how it ended.
-        lines: the last that it printed.
+        lines: the last that it printed, the beginnings of long ones.
         log: path of everything that it printed.
         cause: what probably made it fail, `None` where that is not known.
     """
 
     def __init__(
-        self, name: str, version: str, reason: str, *, lines: Sequence[str], log: str
+        self,
+        name: str,
+        version: str,
+        reason: str,
+        *,
+        lines: Sequence[str],
+        log: str,
+        remedy: str | None = None,
     ) -> None:
-        found = likely_cause(lines, package=name)
+        # What is certain needs no guess beside it.
+        found = None if remedy else likely_cause(lines, package=name)
         self.name = name
         self.version = version
         self.reason = reason
-        self.lines = tuple(lines[-_SHOWN_LINES:])
+        self.lines = tuple(_cut(line) for line in lines[-_SHOWN_LINES:])
         self.log = log
         self.cause = found.reason if found else None
         shown = "".join(f"\n    {line}" for line in self.lines)
         probably = f"\n  probably {self.cause}" if self.cause else ""
         super().__init__(
             f"building `{name}` {version} failed: {reason}{shown}{probably}\n  log: {log}",
-            hint=found.remedy if found else None,
+            hint=found.remedy if found else remedy,
         )
 
 
 class HookFailed(Exception):
-    """A hook that gave no answer; `reason` says how it ended."""
+    """A hook that gave no answer.
 
-    def __init__(self, reason: str) -> None:
+    Attributes:
+        reason: how it ended.
+        remedy: what would let it go on, `None` where that is not certain.
+    """
+
+    def __init__(self, reason: str, *, remedy: str | None = None) -> None:
         super().__init__(reason)
         self.reason = reason
+        self.remedy = remedy
 
 
 @frozen
@@ -166,7 +186,11 @@ class BuildRoom:
         return self
 
     def __exit__(self, *_: object) -> None:
-        _remove(self._folder)
+        try:
+            remove_all(self._folder)
+        except OSError:
+            # What cannot be removed stays where a collector finds it.
+            pass
 
     @property
     def log(self) -> bytes:
@@ -181,7 +205,7 @@ class BuildRoom:
             VenvError: they do not fit into one environment.
             StoreError: a tree is damaged.
         """
-        _remove(self._environment)
+        remove_all(self._environment)
         os.mkdir(self._environment)
         target, store = self._where.target, self._where.store
         prefix = self._inner(self._environment, ENVIRONMENT)
@@ -239,9 +263,9 @@ class BuildRoom:
             HookFailed: it gave no answer.
         """
         found = self._call("get_requires_for_build_wheel", self._config_settings)
-        if not isinstance(found, list) or not all(isinstance(each, str) for each in found):
+        if not isinstance(found, list):
             raise HookFailed("`get_requires_for_build_wheel` did not return a list of strings")
-        return tuple(found)
+        return tuple(each.strip() for each in found)
 
     def build(self) -> str:
         """Have the wheel built and return its path.
@@ -250,20 +274,23 @@ class BuildRoom:
             HookFailed: there is no wheel, or more than one.
         """
         dist = f"{self._work}/{_DIST}"
-        _remove(dist)
+        remove_all(dist)
         os.mkdir(dist)
         named = self._call(
             "build_wheel", self._inner(dist, f"{FOLDER}/{_DIST}"), self._config_settings
         )
+        if os.path.islink(dist) or not os.path.isdir(dist):
+            raise HookFailed("the folder for the wheel is no folder any more")
         found = sorted(os.listdir(dist))
         if len(found) != 1:
-            listed = ", ".join(f"`{name}`" for name in found) or "nothing"
+            listed = ", ".join(f"`{_cut(name)}`" for name in found[:_SHOWN_LINES]) or "nothing"
             raise HookFailed(f"expected one wheel, found {listed}")
-        path = f"{dist}/{found[0]}"
-        if named != found[0] or not found[0].endswith(".whl"):
-            raise HookFailed(f"the backend named `{named}`, and made `{found[0]}`")
+        (name,) = found
+        path = f"{dist}/{name}"
+        if named != name or not name.endswith(".whl"):
+            raise HookFailed(f"the backend named `{_cut(str(named))}`, and made `{_cut(name)}`")
         if os.path.islink(path) or not os.path.isfile(path):
-            raise HookFailed(f"`{found[0]}` is no file")
+            raise HookFailed(f"`{_cut(name)}` is no file")
         return path
 
     def _call(self, hook: str, *arguments: Any) -> Any:
@@ -307,7 +334,7 @@ class BuildRoom:
         """Run one hook for `pyproject_hooks`, which asks and answers through files in a folder."""
         python, script, hook, asked = cmd
         folder = f"{self._work}/{_HOOK}"
-        _remove(folder)
+        remove_all(folder)
         os.mkdir(folder)
         shutil.copyfile(script, f"{folder}/run_hook.py")
         shutil.copyfile(f"{asked}/input.json", f"{folder}/input.json")
@@ -326,31 +353,62 @@ class BuildRoom:
             variables={**variables, **(extra_environ or {})},
             folder=self._work,
             reads=self._reads(),
-            limits=self._where.limits,
+            limits=self._left(),
         )
         self._note(f"# {hook}\n")
         outcome = self._supervise(request)
         self.duration_ms += outcome.duration_ms
         if not outcome.succeeded:
-            raise HookFailed(_ending(hook, outcome))
-        self._answer(f"{folder}/output.json", f"{asked}/output.json")
+            raise self._ending(hook, outcome)
+        self._hand_over(hook, folder, f"{asked}/output.json")
 
-    def _answer(self, path: str, asked: str) -> None:
-        """Hand the answer of a hook over; warnings among it are for the log."""
+    def _hand_over(self, hook: str, folder: str, asked: str) -> None:
+        """Hand the answer of a hook over as far as it makes sense; warnings are for the log."""
         import json
 
-        if os.path.islink(path):
-            raise HookFailed("its answer is a symbolic link")
-        with open(path, encoding="utf-8") as file:
-            answer = json.load(file)
-        if not isinstance(answer, dict):
-            raise HookFailed("its answer is no object")
-        warnings = answer.pop("warnings", ())
-        for warning in warnings if isinstance(warnings, list) else ():
-            if isinstance(warning, dict):
-                self._note(f"# warning: {warning.get('message')}\n")
+        try:
+            answer = json.loads(_read_answer(folder))
+        except (OSError, ValueError, RecursionError) as error:
+            raise HookFailed(f"`{hook}` gave no answer that can be read: {error}") from error
+        match answer:
+            case {"return_val": str() | [*_] as value} if _is_plain(value):
+                known = {"return_val": value}
+            case {"no_backend": True} | {"unsupported": True}:
+                told = {key: answer.get(key, "") for key in ("traceback", "backend_error")}
+                signs = {key: True for key in ("no_backend", "unsupported") if key in answer}
+                known = {**signs, **{key: str(text) for key, text in told.items()}}
+            case _:
+                raise HookFailed(f"`{hook}` gave neither a text nor a list of texts")
+        match answer:
+            case {"warnings": [*warnings]}:
+                for warning in warnings:
+                    match warning:
+                        case {"message": str() as message}:
+                            self._note(f"# warning: {message}\n")
         with open(asked, "w", encoding="utf-8") as file:
-            json.dump(answer, file)
+            json.dump(known, file)
+
+    def _left(self) -> Limits:
+        """Return what the next hook may use of what the whole build may."""
+        limits = self._where.limits
+        seconds = limits.seconds
+        return replace(
+            limits,
+            seconds=None if seconds is None else max(0.001, seconds - self.duration_ms / 1000),
+            output=max(1, limits.output - os.path.getsize(self._log)),
+        )
+
+    def _ending(self, hook: str, outcome: Outcome) -> HookFailed:
+        match outcome.ended:
+            case "finished" if outcome.signal is not None:
+                return HookFailed(f"`{hook}` was ended by signal {outcome.signal}")
+            case "finished":
+                return HookFailed(f"`{hook}` ended with exit status {outcome.exit_code}")
+            case "stopped":
+                return HookFailed(f"`{hook}` was stopped")
+            case limit:
+                found = exceeded(limit, self._where.limits)
+                return HookFailed(found.reason, remedy=found.remedy)
 
     def _supervise(self, request: Request) -> Outcome:
         where, name = self._where, self._name
@@ -409,46 +467,40 @@ class BuildRoom:
             file.write(text.encode("utf-8", "replace"))
 
 
-def _ending(hook: str, outcome: Outcome) -> str:
-    match outcome.ended:
-        case "timeout":
-            return f"`{hook}` took longer than it may"
-        case "memory":
-            return f"`{hook}` used more memory than it may"
-        case "output":
-            return f"`{hook}` printed more than it may"
-        case "disk":
-            return f"`{hook}` used more of the disk than it may"
-        case "processes":
-            return f"`{hook}` started more processes than it may"
-        case "stopped":
-            return f"`{hook}` was stopped"
-        case "finished":
-            if outcome.signal is not None:
-                return f"`{hook}` was ended by signal {outcome.signal}"
-            return f"`{hook}` ended with exit status {outcome.exit_code}"
-
-
-def level_of(rung: Rung) -> str:
-    """Return the level of a rung, for people."""
-    return guarantees(rung, network=False).level
-
-
 def _write(path: str, data: bytes) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         file.write(data)
 
 
-def _remove(folder: str) -> None:
-    def once_more(function: Any, path: str, _: object) -> None:
-        # A build may leave folders behind that even their owner cannot empty.
-        try:
-            os.chmod(os.path.dirname(path), 0o700)
-            os.chmod(path, 0o700, follow_symlinks=False) if not os.path.islink(path) else None
-            function(path)
-        except OSError:
-            pass
+def _read_answer(folder: str) -> bytes:
+    """Return the answer that a hook left in its folder; nothing there is trusted to be a file.
 
-    if os.path.lexists(folder):
-        shutil.rmtree(folder, onerror=once_more)
+    Raises:
+        OSError: it cannot be read.
+        ValueError: it is no file, or too long.
+    """
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+    above = os.open(folder, flags | os.O_DIRECTORY)
+    try:
+        # A pipe would make us wait for somebody who writes to it.
+        descriptor = os.open("output.json", flags | os.O_NONBLOCK, dir_fd=above)
+    finally:
+        os.close(above)
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise ValueError("it is no file")
+        data = file.read(_LONGEST_ANSWER + 1)
+    if len(data) > _LONGEST_ANSWER:
+        raise ValueError(f"it is longer than {_LONGEST_ANSWER} bytes")
+    return data
+
+
+def _is_plain(value: str | list[object]) -> bool:
+    """Tell whether a value is a text or a list of texts, of characters that can be written."""
+    texts = [value] if isinstance(value, str) else value
+    return all(isinstance(text, str) and text.strip().isprintable() for text in texts)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _SHOWN_WIDTH else f"{text[:_SHOWN_WIDTH]}…"

@@ -30,6 +30,7 @@ from envbuild.selection.model import Sdist
 from envbuild.selection.wheels import WheelChooser
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
+from envbuild.store.local import StoreUnusable
 from envbuild.store.publish import Publication, write_record
 from envbuild.store.records import BuildOutput, Realisation, RebuildOutput
 
@@ -81,6 +82,10 @@ if TYPE_CHECKING:
         def config_settings(self, name: str) -> Mapping[str, tuple[str, ...]]:
             """Return what the backend of a package is to be told."""
             ...
+
+
+_TOLD_BYTES = 2**20
+"""As much of what a build printed is searched for why it failed, at most."""
 
 
 class BuildCycle(RealiseError):
@@ -345,6 +350,9 @@ class Builder:
                     self._done[identity] = self._realise(package, identity)
                 except EnvbuildError as error:
                     self._done[identity] = error
+                except OSError as error:
+                    # Whatever a build touches is in the store: its disk is full, or was lost.
+                    self._done[identity] = StoreUnusable(self._store.path, "build in", error)
             return self._done[identity]
 
     def _realise(self, package: SelectedPackage, identity: str) -> Built:
@@ -538,7 +546,11 @@ class Builder:
                 config_settings=self._work.pins.config_settings(package.name),
             )
             self._work.where.reporter.report(
-                BuildStarted(name=package.name, version=package.version)
+                BuildStarted(
+                    name=package.name,
+                    version=package.version,
+                    sandbox=None if self._work.where.rung == "none" else self._work.where.rung,
+                )
             )
             with room:
                 room.furnish({name: each.tree for name, each in environment.items()})
@@ -607,12 +619,12 @@ class Builder:
 
         What is known already stays as it is; what differs from it stands beside it.
         """
-        from hashlib import sha256
+        from hashlib import file_digest
 
         package, filename = job.package, os.path.basename(wheel)
         self._check_name(package, filename)
         with open(wheel, "rb") as file:
-            archive = sha256(file.read()).hexdigest()
+            archive = file_digest(file, "sha256").hexdigest()
             unpacked = unpack_wheel(
                 file.fileno(),
                 filename=filename,
@@ -674,8 +686,9 @@ class Builder:
             job.package.name,
             job.package.version,
             error.reason,
-            lines=data.decode("utf-8", "replace").splitlines(),
+            lines=data[-_TOLD_BYTES:].decode("utf-8", "replace").splitlines(),
             log=self._store.absolute(path),
+            remedy=error.remedy,
         )
 
     def _keep_log(self, key: Digest, data: bytes) -> tuple[str, Digest]:

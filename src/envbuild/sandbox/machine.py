@@ -98,15 +98,18 @@ class SandboxUnavailable(RealiseError):
     Attributes:
         accepted: the rungs that would have done, in the order of the ladder.
         missing: what each of them lacks.
+        working: the rungs that work and were not asked for.
     """
 
-    def __init__(self, missing: tuple[Missing, ...]) -> None:
+    def __init__(self, missing: tuple[Missing, ...], working: tuple[Rung, ...]) -> None:
         self.missing = missing
+        self.working = working
         self.accepted = tuple(each.rung for each in missing)
         reasons = "".join(f"\n    `{each.rung}`: {each.reason}" for each in missing)
         remedies = [each.remedy for each in missing if each.remedy]
+        working_ones = ", ".join(f"`{rung}`" for rung in working)
         super().__init__(
-            f"no sandbox that is accepted works on this machine:{reasons}",
+            f"no sandbox that is accepted works on this machine, which has {working_ones}:{reasons}",
             hint="; or ".join(remedies) or None,
         )
 
@@ -124,4 +127,5 @@ def choose(machine: Machine, accepted: Collection[Rung] = LADDER) -> Rung:
     for rung in machine.rungs:
         if rung in accepted:
             return rung
-    raise SandboxUnavailable(tuple(each for each in machine.missing if each.rung in accepted))
+    lacking = tuple(each for each in machine.missing if each.rung in accepted)
+    raise SandboxUnavailable(lacking, machine.rungs)

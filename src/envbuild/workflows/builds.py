@@ -14,7 +14,7 @@ from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
 from envbuild.realise.toolchain import probe_toolchain
 from envbuild.sandbox.machine import choose, machine_from_json
-from envbuild.sandbox.model import Limits
+from envbuild.sandbox.model import LADDER, Limits, guarantees
 from envbuild.sandbox.probe import identity, probe
 from envbuild.sandbox.run import Stop
 from envbuild.sandbox.variables import SYSTEM_PATH
@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from envbuild.realise.execute import Realised
     from envbuild.realise.unpack import Limits as UnpackLimits
     from envbuild.sandbox.machine import Machine
+    from envbuild.sandbox.model import Rung
     from envbuild.selection.model import SelectedPackage, Selection
     from envbuild.target.model import Interpreter
     from envbuild.workflows.inputs import Inputs
+    from envbuild.workflows.options import BuildLimits, SandboxChoice
     from envbuild.workflows.workshop import Workshop
-
-_SECONDS = 3600.0
-"""Long enough for what is built by hand, short enough for what hangs."""
 
 
 def build(
@@ -118,10 +117,10 @@ def _builder(
             where=Place(
                 store=workshop.store,
                 machine=machine,
-                rung=choose(machine),
+                rung=choose(machine, _accepted(options.sandbox)),
                 facts=probe_build_facts(interpreter, cache_dir=options.cache),
                 target=interpreter.target,
-                limits=Limits(seconds=_SECONDS),
+                limits=_limits(options.build_limits),
                 stop=stop,
                 reporter=workshop.reporter,
             ),
@@ -132,7 +131,7 @@ def _builder(
             limits=limits,
             refresh=options.refresh,
             verify_record=options.verify_record,
-            jobs=os.cpu_count() or 1,
+            jobs=options.concurrent_builds or _processors(),
         )
     )
 
@@ -182,6 +181,35 @@ def _pins(
 def _settings(project: str, file: str, strategy: Strategy | None) -> BuildSettings:
     settings = parse_build_settings(project, file=file) if project else NO_SETTINGS
     return settings if strategy is None else replace(settings, strategy=strategy)
+
+
+def _accepted(choice: SandboxChoice) -> tuple[Rung, ...]:
+    """Return the rungs that a user accepts."""
+    match choice:
+        case "auto":
+            return LADDER
+        case "require":
+            levels = {rung: guarantees(rung, network=False).level for rung in LADDER}
+            return tuple(rung for rung, level in levels.items() if level == "sealed")
+        case rung:
+            return (rung,)
+
+
+def _limits(said: BuildLimits) -> Limits:
+    return Limits(
+        seconds=said.seconds,
+        memory=said.memory,
+        output=said.output,
+        disk=said.disk,
+        processes=said.processes,
+    )
+
+
+def _processors() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _machine(cache: str) -> Machine:

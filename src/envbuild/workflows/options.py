@@ -17,6 +17,26 @@ if TYPE_CHECKING:
 
     LinkMode = Literal["auto", "reflink", "hardlink", "copy", "symlink"]
     Action = Literal["added", "removed", "replaced", "repaired"]
+    SandboxChoice = Literal["auto", "require", "bubblewrap", "namespaces", "landlock", "none"]
+
+
+@frozen
+class BuildLimits:
+    """What building one package may take; none of it is part of what the result is known by.
+
+    Attributes:
+        seconds: of wall-clock time, all hooks of the backend together.
+        memory: bytes, of all processes together; `None` for no limit.
+        disk: bytes in the folder of the build, its sources included; `None` for no limit.
+        output: bytes that it may print.
+        processes: at a time.
+    """
+
+    seconds: int = 3600
+    memory: int | None = None
+    disk: int | None = None
+    output: int = 64 * 2**20
+    processes: int = 4096
 
 
 @frozen
@@ -45,6 +65,9 @@ class RealiseOptions:
         jobs: transfers at once.
         unpack_limit: bytes that one wheel may unpack to, `None` for the default.
         build_strategy: which versions builds are done with, `None` for what the project says.
+        sandbox: where builds may run; see `docs/decisions/sandbox.md`.
+        concurrent_builds: builds at once, `None` for as many as there are processors.
+        build_limits: what each may take.
     """
 
     lockfile: str | None = None
@@ -69,6 +92,9 @@ class RealiseOptions:
     jobs: int = 16
     unpack_limit: int | None = None
     build_strategy: Strategy | None = None
+    sandbox: SandboxChoice = "auto"
+    concurrent_builds: int | None = None
+    build_limits: BuildLimits = field(default_factory=BuildLimits)
 
 
 @frozen

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any, Literal
 
-    Kind = Literal["flag", "text", "path", "number", "size", "choice", "names", "hosts", "mirrors"]
+    Kind = Literal[
+        "flag", "text", "path", "number", "size", "duration", "choice", "names", "hosts", "mirrors"
+    ]  # fmt: skip
     Given = bool | str | list[str]
     Value = bool | int | str | tuple[str, ...]
     Layer = dict[str, Value]
@@ -50,6 +52,7 @@ _UNITS = {
     "GIB": 2**30,
     "TIB": 2**40,
 }
+_TIMES = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 @frozen
@@ -59,13 +62,15 @@ class Setting:
     Attributes:
         name: of the option, without its hyphens, and of the key in files.
         kind: what its values are; names are normalised (PEP 503), paths made absolute, numbers
-            positive, sizes in bytes.
+            positive, sizes in bytes, durations in seconds.
         choices: the values of a `choice`.
         aliases: other spellings of choices.
         variable: the variable of ours, `None` where only an option makes sense.
         uv_variable: the variable of uv that means the same.
         in_files: whether settings files may hold it.
         in_uv: whether uv's settings files have a key of that name and meaning.
+        in_project: the choices that the files of a project may make; empty for all. A project is
+            whatever was cloned just now, and its word is no reason to trust it more.
     """
 
     name: str
@@ -76,6 +81,7 @@ class Setting:
     uv_variable: str | None = None
     in_files: bool = False
     in_uv: bool = False
+    in_project: tuple[str, ...] = ()
 
     @property
     def is_list(self) -> bool:
@@ -91,6 +97,7 @@ def _anywhere(
     choices: tuple[str, ...] = (),
     aliases: tuple[tuple[str, str], ...] = (),
     in_uv: bool = False,
+    in_project: tuple[str, ...] = (),
 ) -> Setting:
     return Setting(
         name=name,
@@ -101,6 +108,7 @@ def _anywhere(
         uv_variable=uv,
         in_files=True,
         in_uv=in_uv,
+        in_project=in_project,
     )
 
 
@@ -121,6 +129,7 @@ LINK_MODES = ("auto", "reflink", "hardlink", "copy", "symlink")
 COLLISIONS = ("error", "first", "last")
 KEYRING_PROVIDERS = ("auto", "disabled", "subprocess")
 BUILD_STRATEGIES = ("latest", "prefer-locked", "require-locked")
+SANDBOXES = ("auto", "require", "bubblewrap", "namespaces", "landlock", "none")
 
 SETTINGS = {
     setting.name: setting
@@ -177,6 +186,13 @@ SETTINGS = {
         _anywhere("no-build-package", "names", "UV_NO_BUILD_PACKAGE", in_uv=True),
         _anywhere("no-binary", "flag", "UV_NO_BINARY", in_uv=True),
         _anywhere("no-binary-package", "names", "UV_NO_BINARY_PACKAGE", in_uv=True),
+        _anywhere("sandbox", "choice", choices=SANDBOXES, in_project=("require",)),
+        _anywhere("concurrent-builds", "number", "UV_CONCURRENT_BUILDS", in_uv=True),
+        _anywhere("build-time-limit", "duration"),
+        _anywhere("build-memory-limit", "size"),
+        _anywhere("build-disk-limit", "size"),
+        _anywhere("build-output-limit", "size"),
+        _anywhere("build-process-limit", "number"),
         Setting(
             name="output-format",
             kind="choice",
@@ -208,6 +224,19 @@ class WrongValue(UsageError):
         self.origin = origin
         self.found = found
         self.reason = reason
+
+
+class NotForProjects(WrongValue):
+    """A choice that the files of a project cannot make for the user."""
+
+    def __init__(self, origin: str, setting: Setting, found: object) -> None:
+        allowed = ", ".join(f"`{choice}`" for choice in setting.in_project)
+        super().__init__(
+            origin,
+            found,
+            f"a project can say {allowed} alone",
+            hint=f"to have it so, say `--{setting.name} {found}`, or set it in your own settings",
+        )
 
 
 class UnknownSetting(UsageError):
@@ -266,7 +295,7 @@ class Settings:
         return self.text(name)
 
     def number(self, name: str) -> int | None:
-        """Return a number, or a size in bytes."""
+        """Return a number, a size in bytes, or a duration in seconds."""
         value = self._first(name)
         assert value is None or isinstance(value, int)
         return value
@@ -462,6 +491,9 @@ def _layer(
         if key in allowed:
             origin = f"`{path}`: `{name}`"
             _add(layer, SETTINGS[key], value, origin, os.path.dirname(path), problems)
+            permitted = SETTINGS[key].in_project
+            if place and permitted and layer.get(key, permitted[0]) not in permitted:
+                problems.append(NotForProjects(origin, SETTINGS[key], value))
         elif not of_uv and (not place or key not in _OF_THE_PROJECT):
             problems.append(UnknownSetting(path, name, similar=similar(key, allowed)))
     return layer
@@ -503,7 +535,7 @@ def _value(setting: Setting, said: object, origin: str, folder: str) -> Value:
             return said.lower() in _TRUE
         case "flag", _:
             raise WrongValue(origin, said, "expected `true` or `false`")
-        case "number" | "size", int() if not isinstance(said, bool) and said > 0:
+        case "number" | "size" | "duration", int() if not isinstance(said, bool) and said > 0:
             return said
         case "number", str() if said.isascii() and said.isdigit() and int(said) > 0:
             return int(said)
@@ -513,6 +545,11 @@ def _value(setting: Setting, said: object, origin: str, folder: str) -> Value:
             return size
         case "size", _:
             raise WrongValue(origin, said, "expected a size such as `4GiB` or a number of bytes")
+        case "duration", str() if (seconds := _seconds(said)) is not None:
+            return seconds
+        case "duration", _:
+            expected = "expected a duration such as `90s`, `30m` or `2h`, or a number of seconds"
+            raise WrongValue(origin, said, expected)
         case "choice", _:
             return _choice(setting, said, origin)
         case "path", str() if said:
@@ -575,4 +612,12 @@ def _size(text: str) -> int | None:
     unit = text[len(number) :].strip().upper()
     if number.isascii() and number.isdigit() and int(number) > 0 and unit in _UNITS:
         return int(number) * _UNITS[unit]
+    return None
+
+
+def _seconds(text: str) -> int | None:
+    number = text.rstrip("SsMmHhDd ")
+    unit = text[len(number) :].strip().lower()
+    if number.isascii() and number.isdigit() and int(number) > 0 and unit in _TIMES:
+        return int(number) * _TIMES[unit]
     return None

@@ -10,6 +10,7 @@ from envbuild.cli.progress import LARGE, ProgressReporter, Row, Transfer, Work, 
 from envbuild.cli.terminal import Terminal
 from envbuild.events import (
     BlobsChecked,
+    BuildStarted,
     BytesFetched,
     FetchesPlanned,
     FetchFinished,
@@ -73,6 +74,15 @@ def test_verbose_lines_tell_of_every_archive() -> None:
     assert f"Fetched {SMALL} (100 B)" in told
     assert f"Unpacked {SMALL}: 3 files, 50 B new to the store" in told
     assert f"Unpacked {HUGE}: 1 file, 8.0 MiB new to the store" in told
+
+
+def test_a_build_without_a_sandbox_is_told_to_be_one() -> None:
+    assert lines(
+        [
+            BuildStarted(name="a", version="1", sandbox="landlock"),
+            BuildStarted(name="b", version="2", sandbox=None),
+        ]
+    ) == ["Building a 1", "Building b 2 without a sandbox"]
 
 
 def test_without_progress_only_the_unusual_is_told() -> None:

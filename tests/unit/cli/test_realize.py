@@ -12,7 +12,7 @@ from envbuild.cli.realize import COMMAND, realise_options
 from envbuild.cli.terminal import Terminal
 from envbuild.frozen import replace
 from envbuild.selection.model import Request
-from envbuild.workflows.options import RealiseOptions
+from envbuild.workflows.options import BuildLimits, RealiseOptions
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -72,6 +72,18 @@ def options(line: str) -> RealiseOptions:
         ("--keyring-provider disabled", {"keyring_provider": "disabled"}),
         ("--concurrent-downloads 3", {"jobs": 3}),
         ("--unpack-limit 1GiB", {"unpack_limit": 2**30}),
+        ("--sandbox require", {"sandbox": "require"}),
+        ("--concurrent-builds 3", {"concurrent_builds": 3}),
+        ("-j4", {"concurrent_builds": 4}),
+        ("--build-time-limit 5m", {"build_limits": BuildLimits(seconds=300)}),
+        (
+            "--build-memory-limit 2GiB --build-disk-limit 1MB",
+            {"build_limits": BuildLimits(memory=2**31, disk=10**6)},
+        ),
+        (
+            "--build-output-limit 1KiB --build-process-limit 9",
+            {"build_limits": BuildLimits(output=1024, processes=9)},
+        ),
         ("--json -q --color never --no-progress", {}),
     ],
 )

@@ -76,6 +76,7 @@ def test_what_is_missing_is_told_for_every_rung_that_would_have_done() -> None:
     assert error.accepted == ("bubblewrap", "namespaces")
     assert "`bubblewrap`: no `bwrap`\n" in error.message
     assert "`namespaces`: refused" in error.message
+    assert "which has `none`" in error.message
     assert "landlock" not in error.message
     assert error.hint == "install it; or permit them"
 

@@ -9,6 +9,7 @@ from envbuild.buildlock.model import STRATEGIES
 from envbuild.errors import Problems, UsageError
 from envbuild.workflows.settings import (
     SETTINGS,
+    NotForProjects,
     Settings,
     UnknownSetting,
     UnreadableSettings,
@@ -132,6 +133,35 @@ def test_sizes_may_have_units(desk: Desk, text: str, size: int) -> None:
     assert desk.gather({"unpack-limit": text}).number("unpack-limit") == size
 
 
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("90", 90), ("45s", 45), ("30m", 1800), ("2 H", 7200), ("1d", 86400)],
+)
+def test_durations_may_have_units(desk: Desk, text: str, seconds: int) -> None:
+    assert desk.gather({"build-time-limit": text}).number("build-time-limit") == seconds
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "1w", "m", "1.5h", "1h30m"])
+def test_other_durations_are_refused(desk: Desk, text: str) -> None:
+    with pytest.raises(WrongValue, match="expected a duration"):
+        desk.gather({"build-time-limit": text})
+
+
+def test_a_project_can_make_the_sandbox_stricter_and_not_weaker(desk: Desk) -> None:
+    desk.write_user('sandbox = "landlock"')
+    desk.write_project('[tool.envbuild]\nsandbox = "require"')
+    assert desk.gather().text("sandbox") == "require"
+    assert desk.gather({"sandbox": "none"}).text("sandbox") == "none"
+    for weaker in ("auto", "landlock", "none"):
+        desk.write_project(f'[tool.envbuild]\nsandbox = "{weaker}"')
+        with pytest.raises(NotForProjects) as caught:
+            desk.gather()
+        assert caught.value.origin == f"`{desk.project}/pyproject.toml`: `tool.envbuild.sandbox`"
+    desk.write_project('[tool.envbuild]\nsandbox = "unheard-of"')
+    with pytest.raises(WrongValue, match="expected one of"):
+        desk.gather()
+
+
 def test_names_are_normalised(desk: Desk) -> None:
     settings = desk.gather({"extra": ["A_b.C", "a-b-c"]}, environ={"UV_NO_GROUP": "Dev  x_y"})
     assert settings.texts("extra") == ("a-b-c",)
@@ -210,6 +240,7 @@ allow-insecure-host = ["index.example:8443"]
 keyring-provider = "subprocess"
 offline = true
 concurrent-downloads = 3
+concurrent-builds = 2
 no-build = true
 no-build-package = ["Some_Name"]
 no-binary-package = ["Other.Name"]
@@ -233,6 +264,7 @@ def test_what_uv_is_told_counts_where_it_means_the_same(desk: Desk, where: str) 
     assert settings.text("keyring-provider") == "subprocess"
     assert settings.flag("offline") is True
     assert settings.number("concurrent-downloads") == 3
+    assert settings.number("concurrent-builds") == 2
     assert settings.flag("no-build") is True
     assert settings.texts("no-build-package") == ("some-name",)
     assert settings.texts("no-binary-package") == ("other-name",)
