@@ -131,12 +131,18 @@ class BuildPins:
         requires: everything that this meets; sorted.
         is_whole: whether what the backend adds is among it.
         reason: where it is not, why, as a sentence without its full stop.
+        extra_requires: those of `requires` that the project adds.
+        hook_requires: those that the backend adds.
+        strategy: by which the versions were chosen, for people.
     """
 
     packages: tuple[SelectedPackage, ...]
     requires: tuple[str, ...]
     is_whole: bool
     reason: str = ""
+    extra_requires: tuple[str, ...] = ()
+    hook_requires: tuple[str, ...] = ()
+    strategy: str = ""
 
 
 @frozen

@@ -154,6 +154,9 @@ class LockedPins:
             packages=tuple(self._package(package.name, each) for each in build.packages),
             requires=tuple(sorted(requires)),
             is_whole=is_whole,
+            extra_requires=build.extra_requires,
+            hook_requires=build.hook_requires,
+            strategy=build.strategy,
         )
 
     def _package(self, built: str, pinned: PinnedPackage) -> SelectedPackage:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from envbuild.buildlock.model import Strategy
     from envbuild.buildlock.settings import BuildSettings
     from envbuild.derivation.compile import Node
-    from envbuild.realise.builder import Built
+    from envbuild.realise.builder import Built, Described, Rebuilt
     from envbuild.realise.execute import Realised
     from envbuild.realise.unpack import Limits as UnpackLimits
     from envbuild.sandbox.machine import Machine
@@ -70,11 +70,63 @@ def build(
         return builder.realise(packages)
     finally:
         stop.close()
-        path = f"{inputs.folder}/{FILE_NAME}"
-        if write_build_lock(path, pins.found):
-            workshop.reporter.report(
-                Notice(text=f"what was built is pinned in `{path}`; keep it beside the lock")
-            )
+        _keep_pins(pins, inputs, workshop)
+
+
+def rebuild(
+    package: SelectedPackage,
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+    *,
+    archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+    limits: UnpackLimits,
+    compare: bool,
+) -> Rebuilt:
+    """Build a package, whatever is known to come of it; for the arguments see `build`.
+
+    Args:
+        compare: whether there must be two results: where nothing is known yet, it is built twice.
+
+    Raises:
+        EnvbuildError: it cannot be built.
+    """
+    stop = Stop()
+    pins = _pins(selection, inputs, interpreter, workshop)
+    try:
+        builder = _builder(pins, interpreter, workshop, stop, archives=archives, limits=limits)
+        rebuilt = builder.rebuild(package)
+        if compare and rebuilt.known is None:
+            rebuilt = builder.rebuild(package)
+        return rebuilt
+    finally:
+        stop.close()
+        _keep_pins(pins, inputs, workshop)
+
+
+def describe(
+    package: SelectedPackage,
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+) -> Described:
+    """Return what a package that has to be built is built from and with, as far as that is known.
+
+    Nothing is fetched, resolved or built for it.
+    """
+    from envbuild.realise.unpack import Limits as UnpackLimits
+
+    stop = Stop()
+    pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
+    try:
+        builder = _builder(
+            pins, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
+        )
+        return builder.describe(package)
+    finally:
+        stop.close()
 
 
 def find_unbuilt(
@@ -99,6 +151,15 @@ def find_unbuilt(
         return [package for package in packages if builder.find(package) is None]
     finally:
         stop.close()
+
+
+def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
+    """Write what was resolved beside the lock."""
+    path = f"{inputs.folder}/{FILE_NAME}"
+    if write_build_lock(path, pins.found):
+        workshop.reporter.report(
+            Notice(text=f"what was built is pinned in `{path}`; keep it beside the lock")
+        )
 
 
 def _builder(

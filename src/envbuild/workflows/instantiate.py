@@ -174,7 +174,7 @@ def _realise(
     notes = list(plan.notes)
     realised: dict[str, Realised] = {}
     if plan.missing:
-        realised = _execute(plan.missing, inputs, workshop, target)
+        realised = realise_archives(plan.missing, inputs, workshop, target)
         for node in plan.missing:
             result = realised[node.package.name]
             trees[node.package.name] = result.tree
@@ -201,14 +201,15 @@ def _build(
         inputs,
         interpreter,
         workshop,
-        archives=lambda missing: _execute(missing, inputs, workshop),
-        limits=_limits(workshop.options),
+        archives=lambda missing: realise_archives(missing, inputs, workshop),
+        limits=unpack_limits(workshop.options),
     )
     trees |= {name: each.tree for name, each in built.items()}
     return built
 
 
-def _limits(options: RealiseOptions) -> Limits:
+def unpack_limits(options: RealiseOptions) -> Limits:
+    """Return what one archive may unpack to."""
     from envbuild.realise.unpack import Limits
 
     limits = Limits(folds_case=sys.platform in {"darwin", "win32"})
@@ -217,7 +218,7 @@ def _limits(options: RealiseOptions) -> Limits:
     return limits
 
 
-def _execute(
+def realise_archives(
     missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop, target: Target | None = None
 ) -> dict[str, Realised]:
     """Realise archives; for a `target`, decide at once where the files go, beside the unpacking."""
@@ -273,7 +274,7 @@ def _execute(
             afterwards=None if target is None else place_early,
             settings=Settings(
                 jobs=options.jobs,
-                limits=_limits(options),
+                limits=unpack_limits(options),
                 offline=options.offline,
                 refresh=options.refresh,
             ),

@@ -49,8 +49,8 @@ def realise(
             completed by the next command; the store is sound.
     """
     inputs = read_inputs(options, cwd=cwd)
-    found = _find_interpreter(inputs, options, environ, cwd)
-    request = _complete(options.request, inputs)
+    found = choose_interpreter(inputs, options, environ, cwd)
+    request = complete_request(options.request, inputs)
     if options.dry_run or options.check:
         return _compare_only(inputs, found, request, options, environ, reporter)
     store = Store.open(options.store)
@@ -168,9 +168,14 @@ def _result(
     )
 
 
-def _find_interpreter(
+def choose_interpreter(
     inputs: Inputs, options: RealiseOptions, environ: Mapping[str, str], cwd: str
 ) -> FoundInterpreter:
+    """Return the interpreter that the environment has, or would get.
+
+    Raises:
+        TargetError: there is none, or not a fitting one.
+    """
     existing = f"{inputs.prefix}/bin/python"
     return find_interpreter(
         request=None if options.python is None else read_request(options.python),
@@ -183,7 +188,7 @@ def _find_interpreter(
     )
 
 
-def _complete(request: Request, inputs: Inputs) -> Request:
+def complete_request(request: Request, inputs: Inputs) -> Request:
     """Add to a request where it comes from, and what the project there says about it."""
     if inputs.member:
         request = replace(request, member=inputs.member)
