@@ -8,6 +8,7 @@ values have equal bytes, so the digest of the bytes is the digest of the value.
 
 from __future__ import annotations
 
+from envbuild import plain_json
 from envbuild.digest import Digest, digest_of
 from envbuild.errors import StoreError
 
@@ -49,10 +50,8 @@ def decode(data: bytes, *, what: str) -> Json:
     Raises:
         NotCanonical: the bytes are not JSON, or are another spelling of their value.
     """
-    import json
-
     try:
-        value: Json = json.loads(data.decode("utf-8"))
+        value: Json = plain_json.loads(data.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise NotCanonical(what, str(error)) from error
     fault = _fault(value, 0)
@@ -80,10 +79,7 @@ def is_text(value: str) -> bool:
 
 
 def _spell(value: Json) -> bytes:
-    import json
-
-    text = json.dumps(value, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return text.encode("utf-8")
+    return plain_json.dumps(value, sort_keys=True, ensure_ascii=False).encode("utf-8")
 
 
 def _fault(value: Json, depth: int) -> str | None:

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 
+from envbuild import plain_json
 from envbuild.environment.moves import Moves
 from envbuild.environment.removal import remove_tree
 from envbuild.environment.reserved import FOLDER
@@ -46,8 +47,6 @@ def open_transaction(prefix: str) -> str:
 
 def begin(prefix: str, name: str, moves: Moves) -> None:
     """Write the journal: from now on the transaction will be completed, by whomever."""
-    import json
-
     document = {
         "version": _VERSION,
         "transaction": name,
@@ -58,7 +57,7 @@ def begin(prefix: str, name: str, moves: Moves) -> None:
     }
     draft = f"{prefix}/{FOLDER}/{name}/journal.json"
     with open(draft, "w", encoding="utf-8") as file:
-        json.dump(document, file)
+        file.write(plain_json.dumps(document))
     os.rename(draft, f"{prefix}/{JOURNAL}")
 
 
@@ -99,10 +98,8 @@ def complete(prefix: str) -> bool:
 
 
 def _parse(content: str, prefix: str) -> tuple[str, Moves]:
-    import json
-
     try:
-        document = json.loads(content)
+        document = plain_json.loads(content)
         if document["version"] != _VERSION:
             raise BrokenJournal(f"{prefix}/{JOURNAL}")
         moves = Moves(

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from envbuild import plain_json
 from envbuild.environment.footprint import Footprint
 from envbuild.environment.reserved import CONFIGURATION, FOLDER
 from envbuild.frozen import frozen
@@ -51,8 +52,6 @@ class State:
 
     def encode(self) -> bytes:
         """Return the content of `state.json`."""
-        import json
-
         document = {
             "format": FORMAT,
             "version": VERSION,
@@ -64,16 +63,14 @@ class State:
             "generation": self.generation,
             "footprints": [footprint.as_tuple() for footprint in self.footprints],
         }
-        return (json.dumps(document, separators=(",", ":")) + "\n").encode()
+        return (plain_json.dumps(document) + "\n").encode()
 
 
 def read_state(prefix: str) -> State | None:
     """Return the state of the environment at `prefix`, `None` where there is none of ours."""
-    import json
-
     try:
         with open(f"{prefix}/{STATE}", "rb") as file:
-            document = json.loads(file.read())
+            document = plain_json.loads(file.read().decode("ascii"))
         if (document["format"], document["version"]) != (FORMAT, VERSION):
             return None
         return State(
