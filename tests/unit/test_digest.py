@@ -10,13 +10,18 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.digest import HEX_LENGTH, digest_of, is_digest, record_hash
+from envbuild.digest import HEX_LENGTH, digest_of, is_digest, record_hash, sha256_of
 
 
 @given(st.binary(max_size=200))
 def test_a_digest_is_blake3_in_lower_case(data: bytes) -> None:
     assert digest_of(data) == blake3(data).hexdigest()
     assert is_digest(digest_of(data))
+
+
+@given(st.binary(max_size=200))
+def test_a_sha256_is_that_of_the_standard_library(data: bytes) -> None:
+    assert sha256_of(data) == hashlib.sha256(data).digest()
 
 
 def test_the_digest_of_nothing_is_the_one_of_the_specification() -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import posixpath
 
 from envbuild import canonical
+from envbuild.digest import sha256_of
 from envbuild.environment.launchers import shebang
 from envbuild.environment.record import own_row, record_row, relative, written_rows
 from envbuild.frozen import frozen
@@ -59,8 +60,6 @@ def written_files(
         direct_url: content of `direct_url.json`, `None` for what comes from an index.
         uv_cache: content of `uv_cache.json`, `None` unless the archive is a local file.
     """
-    from hashlib import sha256
-
     info = placement.info
     files = []
     if placement.launchers:
@@ -81,7 +80,7 @@ def written_files(
     rows = {record: own_row(record)}
     for file in files:
         row = relative(file.path, site)
-        rows[row] = record_row(row, sha256(file.data).digest(), len(file.data))
+        rows[row] = record_row(row, sha256_of(file.data), len(file.data))
     pieces = [placement.record[0]]
     paths = written_rows(info, (path for path, _ in placement.launchers))
     for row, following in zip(paths, placement.record[1:], strict=True):
