@@ -84,10 +84,9 @@ def rebuild(
     limits: UnpackLimits,
     compare: bool,
 ) -> Rebuilt:
-    """Build a package, whatever is known to come of it; for the arguments see `build`.
+    """Build a package, whatever is known to come of it. The arguments are those of `build`.
 
-    Args:
-        compare: whether there must be two results: where nothing is known yet, it is built twice.
+    To `compare` takes two results: where nothing is known yet, it is built twice.
 
     Raises:
         EnvbuildError: it cannot be built.
