@@ -20,7 +20,8 @@ from envbuild.workflows.build_log import find_log
 from envbuild.workflows.rebuild import NotBuilt, RebuildResult, rebuild
 from envbuild.workflows.store import NoStore
 from envbuild.workflows.subject import NotInEnvironment
-from workflows.test_builds import builds, lock, sdist
+from support.own_backend import sdist
+from workflows.test_builds import builds, lock
 
 if TYPE_CHECKING:
     from workflows.bench import Bench
