@@ -110,7 +110,7 @@ def compare(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[Diff
     """
     if before["kind"] != after["kind"]:
         return (Difference(place="kind", before=before["kind"], after=after["kind"]),)
-    first, second = dict(_leaves(before, "")), dict(_leaves(after, ""))
+    first, second = members(before), members(after)
     found = [
         Difference(place=place, before=first.get(place), after=second.get(place))
         for place in first.keys() | second.keys()
@@ -121,6 +121,11 @@ def compare(before: Mapping[str, Json], after: Mapping[str, Json]) -> tuple[Diff
     return tuple(
         replace(each, follows=each.place in caused) for each in sorted(found, key=_position)
     )
+
+
+def members(form: Mapping[str, Json]) -> dict[str, Json]:
+    """Return every member of a form by its place, in the form's order; see `Difference`."""
+    return dict(_leaves(form, ""))
 
 
 def in_words(difference: Difference) -> str:
