@@ -33,7 +33,8 @@ from envbuild.events import (
     WaitingFor,
 )
 from envbuild.frozen import frozen
-from envbuild.index.client import Offline, TransferFailed
+from envbuild.index.answer import TransferFailed
+from envbuild.index.client import Offline
 from envbuild.index.locations import is_remote, resolve
 from envbuild.index.mirrors import Mirrors
 from envbuild.index.redaction import redact
@@ -43,7 +44,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Self
 
     from envbuild.events import Reporter
-    from envbuild.index.client import Answer, Client
+    from envbuild.index.answer import Answer
+    from envbuild.index.client import Client
 
 ALGORITHMS = ("md5", "sha256", "sha384", "sha512", "blake2b")
 """Those that locks may use; the same as uv's, weak ones included, since the lock is trusted."""

@@ -286,8 +286,9 @@ def realise_archives(
 
 
 def _client(inputs: Inputs, workshop: Workshop) -> Client:
-    from envbuild.index.client import Client, HttpSettings
+    from envbuild.index.client import Client
     from envbuild.index.credentials import Accounts, NamedIndex
+    from envbuild.index.http_settings import HttpSettings
 
     options = workshop.options
     indexes: tuple[NamedIndex, ...] = ()

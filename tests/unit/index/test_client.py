@@ -10,8 +10,10 @@ import pytest
 
 from envbuild import __version__
 from envbuild.frozen import replace
-from envbuild.index.client import BadSetting, Client, HttpSettings, Offline, TransferFailed
+from envbuild.index.answer import TransferFailed
+from envbuild.index.client import Client, Offline
 from envbuild.index.credentials import Accounts, NamedIndex
+from envbuild.index.http_settings import BadSetting, HttpSettings
 from support.index_server import (
     Certificate,
     Drop,
@@ -361,21 +363,6 @@ class TestProxies:
             assert "hunter2" not in str(error)
 
 
-class TestSettings:
-    def test_the_environment_is_read(self) -> None:
-        settings = HttpSettings.from_environment(
-            {"UV_HTTP_TIMEOUT": "7", "ENVBUILD_HTTP_TIMEOUT": "8", "UV_HTTP_RETRIES": "0"}
-        )
-        assert settings.timeout == 8.0
-        assert settings.retries == 0
-        assert HttpSettings.from_environment({"UV_HTTP_TIMEOUT": ""}) == HttpSettings()
-
-    @pytest.mark.parametrize("value", ["x", "-1", "nan", "inf"])
-    def test_what_is_no_number_is_refused(self, value: str) -> None:
-        with pytest.raises(BadSetting, match="UV_HTTP_TIMEOUT"):
-            HttpSettings.from_environment({"UV_HTTP_TIMEOUT": value})
-
-
 def test_no_log_shows_a_secret(server: IndexServer, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     elsewhere = server.url.replace("://", "://bob:hunter3@").replace("127.0.0.1", "localhost")
@@ -402,10 +389,11 @@ def test_no_log_shows_a_secret(server: IndexServer, caplog: pytest.LogCaptureFix
 
 def test_nothing_heavy_is_imported_before_the_first_request() -> None:
     program = (
-        "import sys; from envbuild.index.client import Client, HttpSettings;"
+        "import sys; from envbuild.index.client import Client;"
+        "from envbuild.index.http_settings import HttpSettings;"
         "from envbuild.index.credentials import Accounts;"
         "Client(HttpSettings(), Accounts(environ={}));"
-        "print(sorted({'httpx', 'httpcore', 'truststore', 'netrc', 'ssl'} & set(sys.modules)))"
+        "print(sorted({'h2', 'httpx', 'httpcore', 'truststore', 'netrc', 'ssl'} & set(sys.modules)))"
     )
     done = subprocess.run(
         [sys.executable, "-I", "-c", program], check=True, capture_output=True, text=True

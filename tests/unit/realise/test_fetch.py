@@ -26,8 +26,9 @@ from envbuild.events import (
     WaitingFor,
 )
 from envbuild.frozen import replace
-from envbuild.index.client import Client, HttpSettings, Offline
+from envbuild.index.client import Client, Offline
 from envbuild.index.credentials import Accounts
+from envbuild.index.http_settings import HttpSettings
 from envbuild.index.mirrors import Mirrors
 from envbuild.realise.fetch import (
     FetchCancelled,
@@ -503,7 +504,8 @@ class TestResuming:
         setting.offer(LARGE)
         setting.server.fail("*", Stall(after=2_000_000))
         program = f"""
-            from envbuild.index.client import Client, HttpSettings
+            from envbuild.index.client import Client
+            from envbuild.index.http_settings import HttpSettings
             from envbuild.index.credentials import Accounts
             from envbuild.realise.fetch import Fetcher
             client = Client(HttpSettings(), Accounts(environ={{}}))

@@ -1,0 +1,190 @@
+"""Connections to servers: kept, bounded in number, and each lent to one request at a time.
+
+Servers that speak HTTP/2 are spoken to in HTTP/2, the others in HTTP/1.1; they say which when the
+connection is secured (ALPN, RFC 7301). A connection never carries two requests at once, in HTTP/2
+either: the library's HTTP/2 is not made for several threads, which now and then send streams out of
+order, so that the server hangs up. `docs/decisions/http.md` has the figures.
+
+What is not here: credentials, redirects, the meaning of answers (`index.client`), and whom to trust
+(`index.authorities`).
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+from envbuild.index.authorities import Authorities
+
+if TYPE_CHECKING:
+    import httpx
+
+    from envbuild.index.authorities import Trust
+    from envbuild.index.credentials import Realm
+    from envbuild.index.http_settings import HttpSettings
+
+_KEPT_FOR = 30.0
+"""Seconds that an unused connection is kept."""
+_loading = threading.Lock()
+
+
+class Connections:
+    """Lends connections to any number of threads.
+
+    Whoever has been lent one gives it back, or the others wait for ever. The one that was used last
+    is lent first, so that no more are opened than are used at once.
+    """
+
+    def __init__(self, settings: HttpSettings) -> None:
+        self._settings = settings
+        self._authorities = Authorities(settings)
+        self._idle: list[Connection] = []
+        self._lent = 0
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def send(self, realm: Realm, request: httpx.Request) -> tuple[httpx.Response, Connection]:
+        """Send `request` to `realm`; return the head of the answer and the connection it comes by.
+
+        A kept connection may have been ended by the server in the meantime; such a request is sent
+        again, by another one. Only requests that may be sent twice belong here.
+
+        Raises:
+            httpx.TransportError: no connection, or no answer by a new one.
+            BadSetting: the authorities to trust cannot be read.
+        """
+        while True:
+            connection = self._take(realm)
+            try:
+                return connection.send(request), connection
+            except BaseException as error:
+                self.give_back(connection, whole=False)
+                if not (connection.kept and _hung_up(error)):
+                    raise
+
+    def give_back(self, connection: Connection, *, whole: bool) -> None:
+        """End a loan; `whole` tells whether the answer was read to its end.
+
+        Else the connection is closed: the rest would come before the next answer and, in HTTP/2, use
+        up what the server may send.
+        """
+        with self._changed:
+            keep = whole and not self._closed
+            if keep:
+                connection.kept = True
+                self._idle.append(connection)
+            self._lent -= 1
+            self._changed.notify()
+        if not keep:
+            connection.close()
+
+    def close(self) -> None:
+        """Close all that are not lent now, and those that are when they come back."""
+        with self._changed:
+            self._closed = True
+            idle, self._idle = self._idle, []
+        for connection in idle:
+            connection.close()
+
+    def _take(self, realm: Realm) -> Connection:
+        limit = self._settings.connections
+        with self._changed:
+            self._changed.wait_for(lambda: self._lent < limit)
+            self._lent += 1
+            for connection in reversed(self._idle):
+                if connection.realm == realm:
+                    self._idle.remove(connection)
+                    return connection
+            surplus = self._idle[: max(0, self._lent + len(self._idle) - limit)]
+            del self._idle[: len(surplus)]
+        try:
+            for connection in surplus:
+                connection.close()
+            return Connection(realm, self._settings, self._authorities)
+        except BaseException:
+            with self._changed:
+                self._lent -= 1
+                self._changed.notify()
+            raise
+
+
+class Connection:
+    """A connection to one server, opened by the first request.
+
+    Attributes:
+        realm: of the server.
+        kept: whether it was opened for an earlier request.
+    """
+
+    def __init__(self, realm: Realm, settings: HttpSettings, authorities: Authorities) -> None:
+        _load_without_http2()
+        import httpx
+
+        self.realm = realm
+        self.kept = False
+        scheme, host, port = realm
+        insecure = {host, f"{host}:{port}"} & set(settings.insecure_hosts)
+        trust: Trust = "any" if insecure or scheme == "http" else "known"
+        self._transport = httpx.HTTPTransport(
+            verify=authorities.context(trust),
+            trust_env=False,
+            http2=True,
+            limits=httpx.Limits(
+                max_connections=1, max_keepalive_connections=1, keepalive_expiry=_KEPT_FOR
+            ),
+            proxy=_proxy(realm, authorities),
+        )
+
+    def send(self, request: httpx.Request) -> httpx.Response:
+        """Send `request` and return the head of the answer, whose body comes as it is read."""
+        return self._transport.handle_request(request)
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _hung_up(error: BaseException) -> bool:
+    """Tell whether a server may merely have ended a connection that was kept too long for it.
+
+    Where it says so in HTTP/2, and goes on to answer what came before, the library takes that for a
+    violation of the protocol, sometimes ours.
+    """
+    import httpx
+
+    return isinstance(error, httpx.NetworkError | httpx.ProtocolError)
+
+
+def _proxy(realm: Realm, authorities: Authorities) -> httpx.Proxy | None:
+    """Return the proxy that the environment names for `realm`."""
+    from urllib.request import getproxies, proxy_bypass
+
+    import httpx
+
+    scheme, host, port = realm
+    if proxy_bypass(f"{host}:{port}"):
+        return None
+    proxies = getproxies()
+    named = proxies.get(scheme) or proxies.get("all")
+    if not named:
+        return None
+    url = named if "://" in named else f"http://{named}"
+    secured = url.startswith("https:")
+    return httpx.Proxy(url, ssl_context=authorities.context("proxy") if secured else None)
+
+
+def _load_without_http2() -> None:
+    """Import the HTTP library without the part that speaks HTTP/2.
+
+    It imports that part itself wherever it is installed, 10 ms before the first byte, and again
+    where a server speaks HTTP/2. Here it is told that there is none; then it is only the second time
+    that counts.
+    """
+    with _loading:
+        if "httpcore" in sys.modules or "h2" in sys.modules:
+            return
+        sys.modules["h2"] = None  # type: ignore[assignment]
+        try:
+            import httpcore  # noqa: F401
+        finally:
+            del sys.modules["h2"]
