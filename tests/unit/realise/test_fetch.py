@@ -40,7 +40,9 @@ from envbuild.realise.fetch import (
     SizeMismatch,
     UnsupportedHash,
 )
+from support.http2_server import GoAway, Http2Server, Reset
 from support.index_server import (
+    Certificate,
     ClaimLength,
     Corrupt,
     Cut,
@@ -52,6 +54,7 @@ from support.index_server import (
     Stall,
     Status,
     Unframed,
+    make_certificate,
 )
 
 if TYPE_CHECKING:
@@ -152,6 +155,11 @@ def setting(tmp_path: Path) -> Iterator[Setting]:
         yield Setting(tmp_path, server)
 
 
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    return make_certificate(tmp_path_factory.mktemp("certificate"))
+
+
 class TestTransfers:
     @pytest.mark.parametrize("content", [b"", SMALL, LARGE], ids=["empty", "small", "large"])
     @pytest.mark.parametrize("locked", ["hash and size", "hash", "size", "nothing"])
@@ -216,6 +224,58 @@ class TestTransfers:
         setting.offer(SMALL)
         setting.fetch(SMALL)
         assert setting.server.seen()[0].headers["accept-encoding"] == "identity"
+
+
+class TestHttp2:
+    @contextmanager
+    def fetcher(
+        self, server: Http2Server, certificate: Certificate, folder: Path, events: Events
+    ) -> Iterator[Callable[[str], bytes]]:
+        settings = replace(QUICK, authorities_file=certificate.authority)
+        with server, Client(settings, Accounts(environ={"HOME": "/nowhere"})) as client:
+            fetcher = Fetcher(client, folder=str(folder), reporter=events)
+
+            def fetch(path: str) -> bytes:
+                content = server.contents[path]
+                with fetcher.fetch(
+                    server.url + path,
+                    name=NAME,
+                    locked_hash=sha256(content),
+                    locked_size=len(content),
+                ) as fetched:
+                    return fetched.file.read()
+
+            yield fetch
+
+    @pytest.mark.parametrize(
+        "fault", [GoAway(after=2_000_000), Reset(after=2_000_000)], ids=["connection", "stream"]
+    )
+    def test_a_body_that_breaks_is_continued(
+        self, fault: GoAway | Reset, certificate: Certificate, tmp_path: Path
+    ) -> None:
+        server, events = Http2Server({"/x": LARGE}, certificate), Events()
+        server.fail(fault)
+        with self.fetcher(server, certificate, tmp_path, events) as fetch:
+            assert fetch("/x") == LARGE
+        first, second = server.asked
+        assert "range" not in first.headers
+        kept = int(second.headers["range"].removeprefix("bytes=").removesuffix("-"))
+        assert 1_000_000 < kept <= 2_000_000
+        assert events.offsets() == [0, kept]
+        assert events.bytes() == len(LARGE)
+        assert [event.attempt for event in events if isinstance(event, FetchRetried)] == [1]
+
+    def test_sixteen_at_once_while_connections_end(
+        self, certificate: Certificate, tmp_path: Path
+    ) -> None:
+        contents = {f"/{n}": SMALL[n:] + LARGE[: n * 20_000] for n in range(64)}
+        server, events = Http2Server(contents, certificate, lifetime=3), Events()
+        with (
+            self.fetcher(server, certificate, tmp_path, events) as fetch,
+            ThreadPoolExecutor(16) as pool,
+        ):
+            assert list(pool.map(fetch, contents)) == list(contents.values())
+        assert server.connections > 64 // 3
 
 
 class TestHashes:
