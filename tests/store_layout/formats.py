@@ -35,14 +35,13 @@ from envbuild.frozen import replace
 from envbuild.store.records import (
     ArchiveOutput,
     BuildOutput,
-    EnvironmentRoot,
-    NamedRoot,
     Realisation,
     RebuildOutput,
     TreeOutput,
     decode_realisation,
     decode_root,
 )
+from envbuild.store.root_records import EnvironmentRoot, NamedRoot
 from envbuild.store.tree import Tree, decode_tree
 from envbuild.target.model import Scheme
 from store_layout.build_locks import BUILD_LOCKS, decode_build_lock, encode_build_lock

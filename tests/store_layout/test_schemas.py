@@ -30,14 +30,13 @@ from envbuild.store import layout
 from envbuild.store.records import (
     ArchiveOutput,
     BuildOutput,
-    EnvironmentRoot,
-    NamedRoot,
     Realisation,
     RebuildOutput,
     TreeOutput,
     decode_realisation,
     decode_root,
 )
+from envbuild.store.root_records import EnvironmentRoot, NamedRoot
 from envbuild.store.tree import InvalidTree, Tree, decode_tree
 from store_layout.formats import FORMATS
 from store_layout.schemas import check_schema, schema_faults

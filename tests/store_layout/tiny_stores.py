@@ -15,7 +15,7 @@ from envbuild.frozen import replace as replace_value
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication
-from envbuild.store.records import EnvironmentRoot
+from envbuild.store.root_records import EnvironmentRoot
 from envbuild.store.roots import register
 from store_layout.formats import SMALL
 from support.stores import add_wheel, tree_of

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from envbuild.digest import Digest, digest_of
-from envbuild.environment.placement import Placement, place
+from envbuild.environment.placement import Placement
+from envbuild.environment.spread import place
 from envbuild.store.tree import Entry, Tree
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envbuild.environment import link
+from envbuild.environment import link, workers
 from envbuild.environment.collisions import FileCollision, FolderCollision
 from envbuild.environment.manifest import decode_manifest
 from envbuild.environment.state import MANIFEST
@@ -134,7 +134,7 @@ def test_the_number_of_workers_changes_nothing(
     bench: Bench, one: str, two: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link, "_FEW_FILES", 0)
-    monkeypatch.setattr(link, "worker_count", lambda most: most)
+    monkeypatch.setattr(workers, "worker_count", lambda most: most)
     bench.lock(one, two, bench.wheel("three", "1", files={SHARED: "# one\n", "tests/3.py": ""}))
     for number in range(5):
         bench.realise(collisions="last", venv=f"env-{number}")

@@ -16,7 +16,7 @@ from envbuild.environment.link import Job, place, probe_mode
 from envbuild.environment.moves import plan_moves
 from envbuild.environment.removal import remove_tree
 from envbuild.environment.reserved import FOLDER
-from envbuild.environment.skeleton import skeleton_folders
+from envbuild.environment.scheme import standing_folders
 from envbuild.environment.state import (
     MANIFEST,
     STAMPS,
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     from envbuild.events import Reporter
     from envbuild.target.model import Scheme
 
+    Skeleton = tuple[tuple[WrittenFile, ...], tuple[tuple[str, str], ...]]
+    """Files, and symbolic links with what each says, of every environment."""
+
 
 class EnvironmentUnusable(VenvError):
     """The operating system refuses what must be done with the environment."""
@@ -64,8 +67,7 @@ class Blueprint:
         interpreter: absolute path of the interpreter that it is for.
         scheme: where things go.
         footprints: sorted by name, the skeleton's first.
-        skeleton: the files that make a folder a virtual environment, and `skeleton_links` the
-            symbolic links.
+        skeleton: gives the files that make a folder a virtual environment, and the symbolic links.
         load: gives placement and written files of the distribution of that name.
         tolerated: paths of several distributions, with equal content.
         symlinks: in symlink mode, for each name the units that are one link, and where it leads.
@@ -76,8 +78,7 @@ class Blueprint:
     interpreter: str
     scheme: Scheme
     footprints: tuple[Footprint, ...]
-    skeleton: tuple[WrittenFile, ...]
-    skeleton_links: tuple[tuple[str, str], ...]
+    skeleton: Callable[[], Skeleton]
     load: Callable[[str], tuple[Placement, tuple[WrittenFile, ...]]]
     tolerated: frozenset[str]
     symlinks: Mapping[str, tuple[tuple[str, str], ...]]
@@ -415,16 +416,17 @@ def _write_state(root: str, blueprint: Blueprint, state: State) -> None:
 
 
 def _write_skeleton(root: str, blueprint: Blueprint) -> None:
-    for path, target in blueprint.skeleton_links:
+    files, links = blueprint.skeleton()
+    for path, target in links:
         os.makedirs(os.path.dirname(f"{root}/{path}"), exist_ok=True)
         os.symlink(target, f"{root}/{path}")
-    for file in blueprint.skeleton:
+    for file in files:
         os.makedirs(os.path.dirname(f"{root}/{file.path}"), exist_ok=True)
         _write(f"{root}/{file.path}", file.data, 0o755 if file.executable else 0o644)
 
 
 def _make_scheme(root: str, scheme: Scheme) -> None:
-    for folder in skeleton_folders(scheme):
+    for folder in sorted(standing_folders(scheme)):
         os.makedirs(f"{root}/{folder}", exist_ok=True)
 
 

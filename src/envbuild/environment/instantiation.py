@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
 
-INSTANTIATION = 2
-"""Raised by hand when the meaning of what is kept changes."""
-
 
 @frozen
 class Distribution:

@@ -13,7 +13,6 @@ import errno
 import os
 
 from envbuild.environment.footprint import join, unit_of
-from envbuild.environment.workers import run_in_workers, worker_count
 from envbuild.errors import StoreError, VenvError
 from envbuild.events import FilesLinked
 from envbuild.frozen import frozen
@@ -182,12 +181,16 @@ def place(
     def progress(count: int) -> None:
         reporter.report(FilesLinked(count=count))
 
-    few = sum(job.files for job in jobs) < _FEW_FILES
-    workers = 1 if few else min(worker_count(_MOST_WORKERS), len(jobs))
-    if workers == 1:
+    if sum(job.files for job in jobs) < _FEW_FILES:
         outcomes = [run.work(jobs, progress)]
     else:
-        outcomes = run_in_workers(_share_out(jobs, workers), run.work, progress)
+        from envbuild.environment.workers import run_in_workers, worker_count
+
+        workers = min(worker_count(_MOST_WORKERS), len(jobs))
+        if workers == 1:
+            outcomes = [run.work(jobs, progress)]
+        else:
+            outcomes = run_in_workers(_share_out(jobs, workers), run.work, progress)
     damaged: set[str] = set()
     notes: set[str] = set()
     for outcome in outcomes:

@@ -13,6 +13,7 @@ from itertools import pairwise
 
 from envbuild import canonical
 from envbuild.digest import Digest, digest_of, is_digest
+from envbuild.environment.editions import WRITER
 from envbuild.errors import StoreError
 from envbuild.frozen import frozen
 from envbuild.target.model import Scheme
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 FORMAT = "envbuild-manifest"
 VERSION = 1
-
-WRITER = 1
-"""Raised by hand when the same facts are written differently, so that environments are renewed."""
 
 _DOCUMENT = (
     "distributions",
@@ -120,7 +118,7 @@ class Manifest:
         distributions: sorted by name, no name twice.
         skeleton: files that are there before any distribution; sorted by path.
         links: symbolic links, path and what each says; sorted.
-        writer: see `WRITER`.
+        writer: see `envbuild.environment.editions`.
     """
 
     implementation: str

@@ -11,7 +11,6 @@ import posixpath
 
 from envbuild import canonical
 from envbuild.digest import sha256_of
-from envbuild.environment.launchers import shebang
 from envbuild.environment.record import own_row, record_row, relative, written_rows
 from envbuild.frozen import frozen
 
@@ -63,6 +62,8 @@ def written_files(
     info = placement.info
     files = []
     if placement.launchers:
+        from envbuild.environment.launchers import shebang
+
         start = shebang(f"{prefix}/{scripts}/python") + b"\n"
         for path, body in placement.launchers:
             files.append(WrittenFile(path=path, data=start + body, executable=True))

@@ -23,11 +23,11 @@ from envbuild.frozen import frozen, replace
 from envbuild.store import layout, locks
 from envbuild.store.records import (
     InvalidRecord,
-    NamedRoot,
     TreeOutput,
     decode_realisation,
     decode_root,
 )
+from envbuild.store.root_records import NamedRoot
 from envbuild.store.tree import InvalidTree, decode_tree
 
 TYPE_CHECKING = False

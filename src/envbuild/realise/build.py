@@ -15,8 +15,8 @@ import stat
 from dataclasses import replace
 
 from envbuild.environment.link import Job, place, probe_mode
-from envbuild.environment.placement import place as plan_placement
 from envbuild.environment.skeleton import skeleton_files, skeleton_folders, skeleton_links
+from envbuild.environment.spread import place as plan_placement
 from envbuild.environment.written import written_files
 from envbuild.errors import RealiseError
 from envbuild.events import SILENT, BuildPrinted

@@ -15,15 +15,6 @@ from envbuild.digest import Digest, digest_of
 from envbuild.errors import StoreError
 from envbuild.store import layout, locks
 from envbuild.store.descriptors import write_all
-from envbuild.store.records import (
-    EnvironmentRoot,
-    Realisation,
-    RebuildOutput,
-    TreeOutput,
-    decode_realisation,
-    decode_root,
-)
-from envbuild.store.tree import Tree, decode_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +22,9 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from envbuild.store.records import Realisation
+    from envbuild.store.root_records import EnvironmentRoot
+    from envbuild.store.tree import Tree
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
@@ -144,6 +138,8 @@ class Store:
             InvalidTree, NotCanonical: the record is what its name says, and no tree.
             StoreUnusable: the operating system refuses.
         """
+        from envbuild.store.tree import decode_tree
+
         data = self.read_record(layout.TREES, digest)
         return None if data is None else decode_tree(data)
 
@@ -166,6 +162,8 @@ class Store:
         Raises:
             StoreUnusable: the operating system refuses.
         """
+        from envbuild.store.records import RebuildOutput
+
         folder = layout.realisations(resolved_key)
         try:
             names = sorted(os.listdir(self.absolute(folder)))
@@ -228,6 +226,9 @@ class Store:
 
     def environment_roots(self) -> Iterator[EnvironmentRoot]:
         """Yield the environments that have registered themselves, in the order of their records."""
+        from envbuild.store.records import decode_root
+        from envbuild.store.root_records import EnvironmentRoot
+
         for path in self.walk(layout.ENVIRONMENT_ROOTS):
             data = self.read(path)
             if data is None:
@@ -297,6 +298,8 @@ class Store:
         return True
 
     def _realisation(self, path: str) -> Realisation | None:
+        from envbuild.store.records import TreeOutput, decode_realisation
+
         data = self.read(path)
         if data is None:
             return None

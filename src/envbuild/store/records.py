@@ -1,4 +1,4 @@
-"""Records beside the trees: realisations and roots, as values and in their JSON forms.
+"""Records beside the trees: realisations as values, and the JSON forms of these and of roots.
 
 The forms are specified in `store_layout/v1/realisation.md` and `roots.md`.
 """
@@ -10,13 +10,14 @@ from envbuild.digest import Digest, is_digest
 from envbuild.errors import StoreError
 from envbuild.frozen import frozen
 from envbuild.store import layout
+from envbuild.store.root_records import ROOT_FORMAT, EnvironmentRoot, NamedRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.canonical import Json
+    from envbuild.store.root_records import Root
 
 REALISATION_FORMAT = "envbuild-realisation"
-ROOT_FORMAT = "envbuild-root"
 VERSION = 1
 
 
@@ -136,69 +137,6 @@ class Realisation:
                 "version": VERSION,
             }
         )
-
-
-@frozen
-class EnvironmentRoot:
-    """An environment that needs what its manifest lists.
-
-    Attributes:
-        path: absolute path of the environment's folder.
-        manifest: the environment digest; the store holds the manifest under that name.
-    """
-
-    path: str
-    manifest: Digest
-
-    @property
-    def location(self) -> str:
-        """Where the record lies in a store."""
-        return layout.environment_root_of(self.path)
-
-    def encode(self) -> bytes:
-        """Return the canonical bytes."""
-        return canonical.encode(
-            {
-                "format": ROOT_FORMAT,
-                "kind": "environment",
-                "manifest": self.manifest,
-                "path": self.path,
-                "version": VERSION,
-            }
-        )
-
-
-@frozen
-class NamedRoot:
-    """What somebody wants kept under a name, whether or not an environment is made of it.
-
-    Attributes:
-        name: as `layout.is_root_name` allows it.
-        manifest: the environment digest; the store holds the manifest under that name.
-    """
-
-    name: str
-    manifest: Digest
-
-    @property
-    def location(self) -> str:
-        """Where the record lies in a store."""
-        return layout.named_root(self.name)
-
-    def encode(self) -> bytes:
-        """Return the canonical bytes."""
-        return canonical.encode(
-            {
-                "format": ROOT_FORMAT,
-                "kind": "named",
-                "manifest": self.manifest,
-                "name": self.name,
-                "version": VERSION,
-            }
-        )
-
-
-Root = EnvironmentRoot | NamedRoot
 
 
 def decode_realisation(data: bytes) -> Realisation:

@@ -13,7 +13,7 @@ from envbuild import canonical
 from envbuild.digest import digest_of
 from envbuild.store import layout
 from envbuild.store.local import StoreUnusable
-from envbuild.store.records import EnvironmentRoot
+from envbuild.store.root_records import EnvironmentRoot
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -18,19 +18,19 @@ from envbuild.environment.diff import Difference, compare
 from envbuild.environment.footprint import SKELETON, Footprint, owners
 from envbuild.environment.installed import Installed, read_installed, strays_in
 from envbuild.environment.present import Contents, Foreign, Nothing, Ours, contents, look
-from envbuild.environment.skeleton import skeleton_files, skeleton_links
 from envbuild.environment.state import changed_stamps
 from envbuild.environment.written import concrete, uv_cache, written_files
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen, replace
 from envbuild.store.roots import is_registered, register
-from envbuild.workflows.composition import load_placement
 from envbuild.workflows.options import Change
+from envbuild.workflows.placements import load_placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from envbuild.environment.commit import Skeleton
     from envbuild.environment.instantiation import Distribution, Instantiation
     from envbuild.environment.placement import Placement
     from envbuild.environment.written import WrittenFile
@@ -400,7 +400,6 @@ class _Run:
 
     def _blueprint(self, merged: frozenset[str] = frozenset()) -> Blueprint:
         by_name = {each.footprint.name: each for each in self.instantiation.distributions}
-        target = self.interpreter.target
         wants_symlinks = self.workshop.options.link_mode == "symlink"
         return Blueprint(
             environment=self.instantiation.environment,
@@ -408,18 +407,24 @@ class _Run:
             interpreter=self.interpreter.executable,
             scheme=self.scheme,
             footprints=self.wanted,
-            skeleton=skeleton_files(
-                target,
-                prefix=self.prefix,
-                home=self.interpreter.home,
-                executable=self.interpreter.executable,
-                prompt=os.path.basename(self.inputs.folder) or "envbuild",
-            ),
-            skeleton_links=skeleton_links(target, self.interpreter.executable),
+            skeleton=self._skeleton,
             load=lambda name: self._load(by_name[name]),
             tolerated=self.instantiation.tolerated,
             symlinks=self._symlinks(merged) if wants_symlinks else {},
         )
+
+    def _skeleton(self) -> Skeleton:
+        from envbuild.environment.skeleton import skeleton_files, skeleton_links
+
+        target, executable = self.interpreter.target, self.interpreter.executable
+        files = skeleton_files(
+            target,
+            prefix=self.prefix,
+            home=self.interpreter.home,
+            executable=executable,
+            prompt=os.path.basename(self.inputs.folder) or "envbuild",
+        )
+        return files, skeleton_links(target, executable)
 
     def _load(self, distribution: Distribution) -> tuple[Placement, tuple[WrittenFile, ...]]:
         target = self.interpreter.target

@@ -6,17 +6,18 @@ import sys
 
 from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
-from envbuild.environment.instantiation import INSTANTIATION, Instantiation
-from envbuild.environment.manifest import WRITER
+from envbuild.environment.editions import PLACEMENT, WRITER
 from envbuild.errors import EnvbuildError
-from envbuild.frozen import frozen, replace
+from envbuild.frozen import replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.selection.model import Sdist
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
-from envbuild.workflows.composition import PLACEMENT, Composition, compute_placement
+from envbuild.workflows.composition import Composition
 from envbuild.workflows.descriptions import Descriptions
+from envbuild.workflows.kept import Instantiated, keep
 from envbuild.workflows.options import Pinned
+from envbuild.workflows.placements import compute_placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,16 +38,6 @@ if TYPE_CHECKING:
     from envbuild.workflows.workshop import Workshop
 
 
-@frozen
-class Instantiated:
-    """An instantiation and what it took to get there."""
-
-    instantiation: Instantiation
-    pinned: tuple[Pinned, ...] = ()
-    fetched: int = 0
-    fetched_bytes: int = 0
-
-
 def instantiate(
     inputs: Inputs, request: Request, interpreter: Interpreter, workshop: Workshop
 ) -> Instantiated:
@@ -59,10 +50,6 @@ def instantiate(
     """
     store, target = workshop.store, interpreter.target
     target_digest = target.digest
-    key = _key(inputs, request, target_digest, workshop.options)
-    kept = _kept(store, key, workshop)
-    if kept is not None:
-        return Instantiated(instantiation=kept)
     selection = select(inputs, request, target, target_digest, store)
     # One for each lockfile and target: the next lock of a project is mostly the last one.
     facts = (PLACEMENT, WRITER, workshop.options.verify_record, target_digest, inputs.lockfile)
@@ -80,7 +67,7 @@ def instantiate(
     instantiation = composition.instantiation(selection, notes)
     if not built:
         # What a build gives follows from the machine as well, which would have to be looked at.
-        write_cache(store, f"instantiations/{key}", instantiation.dumps())
+        keep(instantiation, inputs, request, target, workshop)
     known.save()
     done: dict[str, Realised | Built] = {**realised, **built}
     return Instantiated(
@@ -116,35 +103,6 @@ def select(
     if memo.changed:
         write_cache(store, name, memo.dumps())
     return selection
-
-
-def _key(
-    inputs: Inputs, request: Request, target_digest: Digest, options: RealiseOptions
-) -> Digest:
-    facts = (
-        INSTANTIATION,
-        PLACEMENT,
-        WRITER,
-        inputs.kind,
-        inputs.lock_digest,
-        target_digest,
-        options.verify_record,
-        options.collisions,
-        request,
-    )
-    return digest_of(repr(facts).encode())
-
-
-def _kept(store: Store, key: Digest, workshop: Workshop) -> Instantiation | None:
-    if workshop.options.refresh:
-        return None
-    data = read_cache(store, f"instantiations/{key}")
-    if data is None:
-        return None
-    kept = Instantiation.loads(data)
-    trees = [each.tree for each in kept.distributions]
-    workshop.running.needs(trees=trees)
-    return kept if all(store.has_tree(tree) for tree in trees) else None
 
 
 def _realise(

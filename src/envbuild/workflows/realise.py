@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import os
 
-from envbuild.derivation.compile import compile_packages
 from envbuild.environment.link import DamagedBlobs
 from envbuild.events import Notice
 from envbuild.frozen import replace
-from envbuild.realise.plan import plan_realisation
-from envbuild.selection.model import Sdist
 from envbuild.store.local import Store
 from envbuild.store.running import Running
 from envbuild.target.discover import find_interpreter, read_request
 from envbuild.workflows.apply import apply, compare_versions
-from envbuild.workflows.heal import heal
 from envbuild.workflows.inputs import PROJECT_FILE, read_inputs, requires_python
-from envbuild.workflows.instantiate import Instantiated, instantiate, select
+from envbuild.workflows.kept import Instantiated, read_kept
 from envbuild.workflows.options import RealiseResult
 from envbuild.workflows.watch import watch
 from envbuild.workflows.workshop import Workshop
@@ -28,6 +24,7 @@ if TYPE_CHECKING:
     from envbuild.events import Reporter
     from envbuild.selection.model import Request, Selection
     from envbuild.target.discover import FoundInterpreter
+    from envbuild.target.model import Interpreter
     from envbuild.workflows.apply import Applied
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import RealiseOptions
@@ -67,17 +64,30 @@ def realise(
 def _bring_about(
     inputs: Inputs, found: FoundInterpreter, request: Request, workshop: Workshop
 ) -> RealiseResult:
-    instantiated = instantiate(inputs, request, found.interpreter, workshop)
+    instantiated = _instantiate(inputs, request, found.interpreter, workshop)
     try:
         applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
     except DamagedBlobs as damage:
         # An edit through some environment's link, or a disk that rots: what is damaged is put
         # aside and realised again, once.
+        from envbuild.workflows.heal import heal
+
         heal(workshop.store, damage.blobs)
         workshop.reporter.report(Notice(text=f"repairing the store: {damage}"))
-        instantiated = instantiate(inputs, request, found.interpreter, workshop)
+        instantiated = _instantiate(inputs, request, found.interpreter, workshop)
         applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
     return _result(inputs, found, instantiated, applied)
+
+
+def _instantiate(
+    inputs: Inputs, request: Request, interpreter: Interpreter, workshop: Workshop
+) -> Instantiated:
+    kept = read_kept(inputs, request, interpreter.target, workshop)
+    if kept is not None:
+        return Instantiated(instantiation=kept)
+    from envbuild.workflows.instantiate import instantiate
+
+    return instantiate(inputs, request, interpreter, workshop)
 
 
 def _compare_only(
@@ -89,6 +99,10 @@ def _compare_only(
     reporter: Reporter,
 ) -> RealiseResult:
     """Find out what would be done, as exactly as that is possible without fetching."""
+    from envbuild.derivation.compile import compile_packages
+    from envbuild.realise.plan import plan_realisation
+    from envbuild.workflows.instantiate import select
+
     target = found.interpreter.target
     store = Store.open(options.store) if Store.exists(options.store) else None
     missing: tuple[str, ...] = ()
@@ -108,7 +122,7 @@ def _compare_only(
                 )
                 missing = missing or _unbuilt(selection, inputs, found, workshop)
                 if not missing:
-                    instantiated = instantiate(inputs, request, found.interpreter, workshop)
+                    instantiated = _instantiate(inputs, request, found.interpreter, workshop)
                     applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
                     return _result(inputs, found, instantiated, applied)
         else:
@@ -135,6 +149,8 @@ def _unbuilt(
     selection: Selection, inputs: Inputs, found: FoundInterpreter, workshop: Workshop
 ) -> tuple[str, ...]:
     """Return the source distributions that would have to be built."""
+    from envbuild.selection.model import Sdist
+
     packages = [each for each in selection.packages if isinstance(each.distribution, Sdist)]
     if not packages:
         return ()

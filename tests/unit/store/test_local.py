@@ -15,12 +15,11 @@ from envbuild.store.publish import Publication, write_record
 from envbuild.store.records import (
     ArchiveOutput,
     BuildOutput,
-    EnvironmentRoot,
-    NamedRoot,
     Realisation,
     RebuildOutput,
     TreeOutput,
 )
+from envbuild.store.root_records import EnvironmentRoot, NamedRoot
 from envbuild.store.tree import InvalidTree, Tree
 from support.file_systems import fill, remount, small_file_system
 from support.processes import child, without_privileges

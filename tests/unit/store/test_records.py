@@ -6,11 +6,10 @@ from envbuild.digest import Digest
 from envbuild.store import layout
 from envbuild.store.records import (
     ArchiveOutput,
-    EnvironmentRoot,
-    NamedRoot,
     Realisation,
     TreeOutput,
 )
+from envbuild.store.root_records import EnvironmentRoot, NamedRoot
 
 KEY = Digest("ab" * 32)
 TREE = Digest("cd" * 32)

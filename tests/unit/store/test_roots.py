@@ -11,7 +11,7 @@ import pytest
 from envbuild.digest import digest_of
 from envbuild.store import layout
 from envbuild.store.local import Store, StoreUnusable
-from envbuild.store.records import EnvironmentRoot
+from envbuild.store.root_records import EnvironmentRoot
 from envbuild.store.roots import is_registered, register
 from support.file_systems import fill, remount, small_file_system
 

@@ -18,13 +18,9 @@ from installer import install
 from installer.destinations import SchemeDictionaryDestination
 from installer.sources import WheelFile
 
-from envbuild.environment.placement import (
-    Placement,
-    PlaceReserved,
-    PlaceTaken,
-    UnusableWheel,
-)
+from envbuild.environment.placement import Placement
 from envbuild.environment.scheme import scheme_folders, unit_for
+from envbuild.environment.spread import PlaceReserved, PlaceTaken, UnusableWheel
 from envbuild.environment.written import written_files
 from envbuild.errors import Problems
 from envbuild.frozen import replace

@@ -1,0 +1,62 @@
+"""What a run loads: next to nothing but what it executes, since loading is most of a short run."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from workflows.bench import Bench
+
+SCRIPT = """
+import sys
+from envbuild.__main__ import main
+code = main()
+print(*sorted(sys.modules))
+sys.exit(code)
+"""
+
+SLOW = {
+    "argparse", "collections", "contextlib", "dataclasses", "enum", "functools", "hashlib", "httpx",
+    "inspect", "installer", "json", "packaging", "pathlib", "re", "rich", "shutil", "subprocess",
+    "tempfile", "threading", "tomli", "typing", "urllib",
+}  # fmt: skip
+
+ELSEWHERE = (
+    "derivation", "environment.activation", "environment.manifest", "environment.skeleton",
+    "environment.spread", "index", "lockfile.parse", "realise", "selection.select", "store.records",
+    "store.tree", "workflows.instantiate",
+)  # fmt: skip
+"""Parts of the program, below `envbuild`, for locks and wheels that were never seen before."""
+
+
+def loaded(bench: Bench) -> set[str]:
+    """Run the program in a process of its own and return what it has loaded in the end."""
+    options = bench.options
+    arguments = ("realize", "-q", "--store", options.store, "--cache-dir", options.cache)
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    done = subprocess.run(
+        (sys.executable, "-S", "-c", SCRIPT, *arguments, "--python", sys.executable),
+        cwd=bench.folder, env={**os.environ, "PYTHONPATH": path},
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    return set(done.stdout.split())
+
+
+def test_exchanging_a_package_for_one_seen_before_loads_what_it_executes(bench: Bench) -> None:
+    stays = bench.wheel("stays", "1")
+    one, two = (
+        bench.wheel("one", version, entry_points={"console_scripts": {"one": "one:main"}})
+        for version in ("1", "2")
+    )
+    for wheel in (one, two):
+        bench.lock(stays, wheel)
+        bench.realise()
+    bench.lock(stays, one)
+    found = loaded(bench)
+    assert bench.python("import one; print(one.VERSION)") == "1"
+    assert found & SLOW == set()
+    parts = tuple(f"envbuild.{part}" for part in ELSEWHERE)
+    assert {name for name in found if name.startswith(parts)} == set()
