@@ -35,8 +35,13 @@ def sections() -> dict[str, str]:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_option_of_a_command_is_listed(name: str) -> None:
-    own = tuple(option for group in load(name).groups for option in group.options)
-    assert [row[0] for row in rows(sections()[f"envbuild {name}"])] == written(own)
+    """Groups that `realize` has as well are listed there, and led to."""
+    section, groups = sections()[f"envbuild {name}"], load(name).groups
+    shared = [group for group in groups if name != "realize" and group in load("realize").groups]
+    own = tuple(option for group in groups if group not in shared for option in group.options)
+    assert [row[0] for row in rows(section)] == written(own)
+    for group in shared:
+        assert f"[{group.title}](#{group.title.lower().replace(' ', '-')})" in section
 
 
 def test_every_global_option_is_listed() -> None:
@@ -47,6 +52,9 @@ def test_every_global_option_is_listed() -> None:
 def test_every_clash_is_listed() -> None:
     for name in NAMES:
         for pair in load(name).clashes:
+            if name != "realize" and pair in load("realize").clashes:
+                assert "what cannot be together in `realize`" in sections()["envbuild rebuild"]
+                continue
             assert " and ".join(f"`--{each}`" for each in pair) in sections()[f"envbuild {name}"]
 
 

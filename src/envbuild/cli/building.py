@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from envbuild.workflows.options import BuildLimits
     from envbuild.workflows.settings import Settings
 
+SANDBOX = Option(
+    name="sandbox",
+    metavar="WHICH",
+    help="Where builds run: auto, require, or one of bubblewrap, namespaces, landlock, none",
+)
+
 LIMITS = Group(
     title="Limits of builds",
     options=(
-        Option(
-            name="sandbox",
-            metavar="WHICH",
-            help="Where builds run: auto, require, or one of bubblewrap, namespaces, landlock, none",
-        ),
+        SANDBOX,
         Option(
             name="concurrent-builds",
             metavar="N",

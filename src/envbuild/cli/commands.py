@@ -13,7 +13,17 @@ if TYPE_CHECKING:
     from envbuild.cli.arguments import Arguments
     from envbuild.cli.terminal import Terminal
 
-NAMES = ("realize", "log", "store path", "store ls", "store info", "store verify", "completion")
+NAMES = (
+    "realize",
+    "explain",
+    "rebuild",
+    "log",
+    "store path",
+    "store ls",
+    "store info",
+    "store verify",
+    "completion",
+)
 ALIASES = {"realise": "realize"}
 FAMILIES = {
     "": "Python environments from a lockfile, through a content-addressed store",
@@ -80,6 +90,14 @@ def load(name: str) -> Command:
             from envbuild.cli.realize import COMMAND
 
             return COMMAND
+        case "explain":
+            from envbuild.cli.explain import COMMAND as EXPLAIN
+
+            return EXPLAIN
+        case "rebuild":
+            from envbuild.cli.rebuild import COMMAND as REBUILD
+
+            return REBUILD
         case "log":
             from envbuild.cli.log import COMMAND as LOG
 

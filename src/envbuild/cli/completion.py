@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     """Every command by the words that name it, aliases included."""
 
 _FOLDERS = frozenset({"store", "cache-dir", "venv", "directory"})
-_FILES = frozenset({"config-file", "python"})
+_FILES = frozenset({"config-file", "lockfile", "python"})
 
 
 def script(shell: str, commands: Iterable[Command], aliases: Mapping[str, str]) -> str:

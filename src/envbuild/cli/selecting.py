@@ -4,6 +4,11 @@ from __future__ import annotations
 
 from envbuild.cli.arguments import Group, Option
 
+LOCKFILE = Option(
+    name="lockfile",
+    metavar="PATH",
+    help="A uv.lock or pylock.toml; by default the nearest uv.lock, here or upwards",
+)
 VENV = Option(
     name="venv",
     metavar="PATH",

@@ -208,6 +208,8 @@ SETTINGS = {
         _option("frozen", "flag"),
         _option("refresh", "flag"),
         _option("refresh-package", "names"),
+        _option("lockfile", "path"),
+        _option("since", "text"),
     )
 }
 

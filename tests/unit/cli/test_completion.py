@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 LINK_MODES = {"auto", "reflink", "hardlink", "copy", "symlink"}
 CASES: list[tuple[str, set[str]]] = [
-    ("envbuild ", {"realize", "log", "store", "completion"}),
+    ("envbuild ", {"realize", "explain", "rebuild", "log", "store", "completion"}),
     ("envbuild st", {"store"}),
     ("envbuild store ", {"path", "ls", "info", "verify"}),
     ("envbuild --store place rea", {"realize"}),
