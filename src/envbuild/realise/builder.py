@@ -287,14 +287,10 @@ class Builder:
         Raises:
             BuildFailed, WrongWheel, BuildCycle, EnvbuildError: it cannot be built.
         """
-        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
-        sources, _ = self._trees((node,))
-        job = self._job(package, sources[package.name], node)
-        identity, pins = _identity(package), self._pins(job, None)
-        environment = self._environment(package, identity, pins)
-        outcome = self._make(job, pins, environment, identity, again=True)
-        assert outcome.made is not None
-        return Rebuilt(key=outcome.made.resolved_key, known=outcome.known, made=outcome.made)
+        try:
+            return self._rebuild(package)
+        except OSError as error:
+            raise StoreUnusable(self._store.path, "build in", error) from error
 
     def find(self, package: SelectedPackage) -> Built | None:
         """Return what is known to come of a package without building or fetching anything.
@@ -360,6 +356,16 @@ class Builder:
                     # Whatever a build touches is in the store: its disk is full, or was lost.
                     self._done[identity] = StoreUnusable(self._store.path, "build in", error)
             return self._done[identity]
+
+    def _rebuild(self, package: SelectedPackage) -> Rebuilt:
+        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
+        sources, _ = self._trees((node,))
+        job = self._job(package, sources[package.name], node)
+        identity, pins = _identity(package), self._pins(job, None)
+        environment = self._environment(package, identity, pins)
+        outcome = self._make(job, pins, environment, identity, again=True)
+        assert outcome.made is not None
+        return Rebuilt(key=outcome.made.resolved_key, known=outcome.known, made=outcome.made)
 
     def _realise(self, package: SelectedPackage, identity: str) -> Built:
         (node,) = compile_packages((package,), verify_record=self._work.verify_record)
