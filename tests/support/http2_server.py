@@ -42,6 +42,11 @@ class GoAway:
 
 
 @dataclass(frozen=True, slots=True)
+class Refuse:
+    """Announce the end of the connection and say that this request was not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
 class Reset:
     """Reset the stream after so many bytes of body; the connection goes on."""
 
@@ -72,7 +77,7 @@ class HangUp:
     """Answer, then close the connection without a word."""
 
 
-Fault = GoAway | Reset | Short | Stall | Unannounced | HangUp
+Fault = GoAway | Refuse | Reset | Short | Stall | Unannounced | HangUp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,7 +201,7 @@ class _Connection(socketserver.BaseRequestHandler):
         self.http2.initiate_connection()
         fault: Fault | None = None
         while not isinstance(fault, HangUp):
-            while not self.waiting or isinstance(fault, GoAway):
+            while not self.waiting or isinstance(fault, GoAway | Refuse):
                 self.receive()
             stream, headers = self.waiting[0]
             asked = Asked(
@@ -209,7 +214,10 @@ class _Connection(socketserver.BaseRequestHandler):
             self.answered += 1
             if self.answered == self.owner.lifetime:
                 fault = GoAway()
-            self.answer(stream, headers, fault)
+            if isinstance(fault, Refuse):
+                self.go_away(stream - 2)
+            else:
+                self.answer(stream, headers, fault)
             self.waiting.popleft()
 
     def answer(self, stream: int, headers: Mapping[str, str], fault: Fault | None) -> None:
@@ -250,7 +258,7 @@ class _Connection(socketserver.BaseRequestHandler):
         self.flush()
 
     def go_away(self, stream: int) -> None:
-        """Say that no request after `stream` will be answered, which the library has no state for."""
+        """Say that no request after `stream` is answered; the library would send nothing more."""
         self.flush()
         self.wire.sendall(GoAwayFrame(0, last_stream_id=stream).serialize())
 

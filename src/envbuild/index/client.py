@@ -132,7 +132,7 @@ class Client:
             "connect": self.settings.connect_timeout,
             "read": self.settings.timeout,
             "write": self.settings.timeout,
-            "pool": None,
+            "pool": self.settings.connect_timeout,
         }
         try:
             request = httpx.Request(

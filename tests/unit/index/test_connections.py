@@ -23,6 +23,7 @@ from support.http2_server import (
     GoAway,
     HangUp,
     Http2Server,
+    Refuse,
     Reset,
     Short,
     Stall,
@@ -206,7 +207,9 @@ class TestThreads:
 class TestEnds:
     """What servers do to connections, and what becomes of the requests."""
 
-    @pytest.mark.parametrize("end", [GoAway(), HangUp()], ids=["announced", "not announced"])
+    @pytest.mark.parametrize(
+        "end", [GoAway(), Refuse(), HangUp()], ids=["last", "refused", "silent"]
+    )
     def test_a_kept_connection_that_ended_is_replaced(
         self, end: Fault, server: Http2Server, client: Client
     ) -> None:
