@@ -127,6 +127,20 @@ def test_what_is_not_pinned_is_said(bench: Bench) -> None:
     )
 
 
+def test_what_is_missing_to_build_it_is_named(bench: Bench) -> None:
+    maker(bench, "1")
+    lock(bench, made_by(bench, "made", "maker"))
+    bench.realise()
+    with Store.open(bench.options.store) as store:
+        for realisation in store.all_realisations():
+            if realisation.name.startswith("maker-"):
+                store.forget(realisation.resolved_key)
+    found = told(bench)
+    assert found.unknown == "what it is built with is not in the store: `maker` 1"
+    (dependency,) = (each for each in found.inputs if each.place == "environment[maker]")
+    assert dependency.value == {"payload": None, "version": "1"}
+
+
 def test_why_a_build_is_not_taken_is_told_by_the_nearest_one(bench: Bench, tmp_path: Path) -> None:
     lock(bench, sdist(tmp_path / "sdists", "made"))
     for text in ('a = "1"', 'a = "1", b = "2"'):
