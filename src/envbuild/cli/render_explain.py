@@ -5,7 +5,7 @@ from __future__ import annotations
 from envbuild.cli.render import document
 from envbuild.cli.terminal import visible
 from envbuild.cli.wording import count, duration
-from envbuild.derivation.compare import in_words
+from envbuild.derivation.compare import in_words, what_differs
 from envbuild.sandbox.model import LADDER, guarantees
 
 TYPE_CHECKING = False
@@ -323,7 +323,8 @@ def _comparison(comparison: Comparison, paint: Paint, whole: bool) -> Iterator[s
             yield f"  {visible(in_words(each))}{_which_files(each, comparison.files, whole)}"
     follows = [each for each in comparison.differences if each.follows]
     if follows:
-        yield paint.dim(f"  and what comes with it: {visible(', '.join(map(in_words, follows)))}")
+        told = ", ".join(what_differs(each) for each in follows)
+        yield paint.dim(f"  and what comes with it: {visible(told)}")
 
 
 def _which_files(

@@ -71,12 +71,12 @@ _LABELS: Mapping[str, str] = {
     "verify_record": "whether RECORD must agree",
 }
 
-_DIFFERS: Mapping[str, str] = {
-    "archive.sha256": "the archive is another",
-    "interpreter.headers": "the headers of the interpreter differ",
-    "interpreter.variables": "what the interpreter tells compilers differs",
-    "platform.tags": "the tags that the wheel may have differ",
-    "source.tree": "the source tree differs",
+_DIFFERS: Mapping[str, tuple[str, str]] = {
+    "archive.sha256": ("the archive", "is another"),
+    "interpreter.headers": ("the headers of the interpreter", "differ"),
+    "interpreter.variables": ("what the interpreter tells compilers", "differs"),
+    "platform.tags": ("the tags that the wheel may have", "differ"),
+    "source.tree": ("the source tree", "differs"),
 }
 """What is there by its digest alone, which tells nobody anything."""
 
@@ -147,8 +147,14 @@ def in_words(difference: Difference) -> str:
         case "variables" if bracket:
             return _assignment(f"variable `{item}`", before, after, "value")
         case _ if place in _DIFFERS:
-            return _DIFFERS[place]
-    return f"{_LABELS.get(place, f'`{place}`')} {_shown(before)} → {_shown(after)}"
+            return " ".join(_DIFFERS[place])
+    return f"{what_differs(difference)} {_shown(before)} → {_shown(after)}"
+
+
+def what_differs(difference: Difference) -> str:
+    """Return for people what of two forms differs, and not how."""
+    place = difference.place
+    return _DIFFERS[place][0] if place in _DIFFERS else _LABELS.get(place, f"`{place}`")
 
 
 def _leaves(value: Mapping[str, Json], prefix: str) -> Iterator[tuple[str, Json]]:
