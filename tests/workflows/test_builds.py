@@ -346,6 +346,26 @@ def test_what_the_backend_asks_for_is_in_the_environment_as_well(bench: Bench) -
     assert 'hook-requires = [\n    "extra",\n]' in (bench.folder / "envbuild.lock").read_text()
 
 
+def test_what_the_backend_does_not_ask_for_again_since_it_is_there_stays_pinned(
+    bench: Bench, tmp_path: Path
+) -> None:
+    build_wheel(bench.folder.parent / "index", "extra", "1", files={"extra.py": ""})
+    hook = """
+import importlib.util
+
+def get_requires_for_build_wheel(config_settings=None):
+    return [] if importlib.util.find_spec("extra") else ["extra"]
+"""
+    code = MAKER.format(version="1", hook_requires=[]) + hook
+    build_wheel(bench.folder.parent / "index", "maker", "1", files={"maker.py": code})
+    lock(bench, made_by(bench, "made", "maker", body="import extra\nCODE = ''"))
+    bench.realise()
+    pinned = (bench.folder / "envbuild.lock").read_text()
+    assert 'name = "extra"' in pinned
+    bench.realise(clear=True, store=str(tmp_path / "fresh"), offline=True)
+    assert (bench.folder / "envbuild.lock").read_text() == pinned
+
+
 def test_build_requirements_are_built_where_they_have_no_wheel(bench: Bench) -> None:
     body = f"CODE = {MAKER.format(version='built', hook_requires=[])!r}"
     sdist(bench.folder.parent / "index", "maker", body=body)

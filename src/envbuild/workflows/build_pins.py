@@ -9,13 +9,14 @@ from __future__ import annotations
 import os
 import threading
 
-from envbuild.buildlock.freshness import choose_file, why_stale
+from envbuild.buildlock.freshness import choose_file, why_stale, with_present
 from envbuild.buildlock.kind import kind_of
 from envbuild.buildlock.merge import merge
 from envbuild.buildlock.model import FILE_NAME, ArchiveSource, BuildLock, PinnedFile
 from envbuild.buildlock.pin import pin
 from envbuild.buildlock.strategy import Demand, request_resolution
 from envbuild.errors import RealiseError
+from envbuild.frozen import replace
 from envbuild.realise.builder import BuildPins
 from envbuild.selection.model import Sdist, SelectedPackage, Wheel
 
@@ -108,9 +109,11 @@ class LockedPins:
         )
         key = (demand.name, demand.source, kind_of(target), demand.operation)
         asked = hook_requires is not None
-        request = request_resolution(demand, self._settings, self._runtime, target)
         with self._mutex:
             known = self._found.get(key) or self._lock.by_key.get(key)
+        if known is not None and asked and self._holds(known, demand):
+            demand = replace(demand, hook_requires=with_present(demand.hook_requires, known))
+        request = request_resolution(demand, self._settings, self._runtime, target)
         stale = f"`{FILE_NAME}` does not say what `{package.name}` is built with on this machine"
         if known is not None:
             reason = why_stale(known, demand, request, target, hooks_asked=asked)
@@ -133,6 +136,13 @@ class LockedPins:
             with self._mutex:
                 self._found[key] = build
         return self._pins(package, build, is_whole=asked)
+
+    def _holds(self, known: Build, demand: Demand) -> bool:
+        """Tell whether a block was believed before the backend was asked."""
+        target = self._interpreter.target
+        before = replace(demand, hook_requires=())
+        request = request_resolution(before, self._settings, self._runtime, target)
+        return why_stale(known, before, request, target, hooks_asked=False) is None
 
     def variables(self, name: str) -> Mapping[str, str]:
         """Return the variables that are declared for the build of a package."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from envbuild.buildlock.freshness import choose_file, why_stale
+from envbuild.buildlock.freshness import choose_file, why_stale, with_present
 from envbuild.buildlock.model import ArchiveSource, PinnedPackage, PinnedTree
 from envbuild.buildlock.pin import Candidate, NoUsableFile, Resolved, pin, settle
 from envbuild.buildlock.runtime import Runtime, runtime_of
@@ -311,6 +311,23 @@ def test_staleness(case: str) -> None:
     if not hooks_asked:
         what = demand(*what.requires)
     assert why_stale(build, what, request, target, hooks_asked=hooks_asked) == expected
+
+
+# What a backend was pinned for, what it asks for where that is there, and what it needs then.
+PRESENT = {
+    "nothing more": (("bee",), (), ("bee",)),
+    "the same": (("bee",), ("bee",), ("bee",)),
+    "something else": (("bee",), ("cat",), ("bee", "cat")),
+    "the same in other words": (("b_e>=1", "cat"), ("B.E>=2",), ("B.E>=2", "cat")),
+}
+
+
+@pytest.mark.parametrize(("pinned_for", "asked", "needed"), PRESENT.values(), ids=PRESENT)
+def test_what_is_there_need_not_be_asked_for(
+    pinned_for: tuple[str, ...], asked: tuple[str, ...], needed: tuple[str, ...]
+) -> None:
+    build = settled(ANT, what=demand("ant", hook_requires=pinned_for))
+    assert with_present(asked, build) == needed
 
 
 def test_what_came_along_must_be_locked_for_as_long_as_that_is_demanded() -> None:
