@@ -1,111 +1,284 @@
-"""Source distributions as they are published, beside what uv builds of the same ones."""
+"""Source distributions as they are published, one for each backend, beside what uv builds of them."""
 
 from __future__ import annotations
 
+import csv
+import json
 import subprocess
 import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from uv import find_uv_bin
 
 from envbuild.frozen import replace
+from envbuild.sandbox.model import LADDER, guarantees
 from envbuild.selection.model import Request
+from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.records import BuildOutput
 from envbuild.workflows.build_pins import read_build_lock
+from support.machine_code import machine_code
 from workflows.bench import Bench, bench_in, offline_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
+    from envbuild.digest import Digest
 
 pytestmark = [pytest.mark.network, pytest.mark.slow]
 
-# One for each backend, and what is imported of it.
-PACKAGES = {
-    "setuptools without pyproject": ("docopt", "0.6.2", "docopt"),
-    "setuptools with a C extension": ("markupsafe", "3.0.2", "markupsafe._speedups"),
-    "hatchling with hatch-vcs": ("iniconfig", "2.1.0", "iniconfig"),
-    "flit-core": ("mdurl", "0.1.2", "mdurl"),
-    "poetry-core": ("tomlkit", "0.13.2", "tomlkit"),
-    "pdm-backend": ("tomli-w", "1.2.0", "tomli_w"),
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Published:
+    """A source distribution on the default index.
+
+    Attributes:
+        stands_for: what is particular about how it is built.
+        name: of the project.
+        version: that is built.
+        backend: that it names, or that is taken where it names none.
+        module: that is imported of it.
+        uses: projects that must be in the build environment.
+        settings: for the table `[tool.uv]`.
+    """
+
+    stands_for: str
+    name: str
+    version: str
+    backend: str
+    module: str
+    uses: tuple[str, ...]
+    settings: str = ""
+
+
+PUBLISHED = (
+    Published(
+        stands_for="setuptools without a pyproject.toml",
+        name="docopt",
+        version="0.6.2",
+        backend="setuptools.build_meta:__legacy__",
+        module="docopt",
+        uses=("setuptools",),
+    ),
+    Published(
+        stands_for="setuptools with a C extension",
+        name="markupsafe",
+        version="3.0.2",
+        backend="setuptools.build_meta",
+        module="markupsafe._speedups",
+        uses=("setuptools",),
+    ),
+    Published(
+        stands_for="setuptools-scm",
+        name="pluggy",
+        version="1.6.0",
+        backend="setuptools.build_meta",
+        module="pluggy._version",
+        uses=("setuptools", "setuptools-scm"),
+    ),
+    Published(
+        stands_for="hatchling",
+        name="annotated-types",
+        version="0.7.0",
+        backend="hatchling.build",
+        module="annotated_types",
+        uses=("hatchling",),
+    ),
+    Published(
+        stands_for="hatch-vcs",
+        name="iniconfig",
+        version="2.1.0",
+        backend="hatchling.build",
+        module="iniconfig._version",
+        uses=("hatchling", "hatch-vcs"),
+    ),
+    Published(
+        stands_for="flit-core",
+        name="mdurl",
+        version="0.1.2",
+        backend="flit_core.buildapi",
+        module="mdurl",
+        uses=("flit-core",),
+    ),
+    Published(
+        stands_for="poetry-core",
+        name="tomlkit",
+        version="0.13.2",
+        backend="poetry.core.masonry.api",
+        module="tomlkit",
+        uses=("poetry-core",),
+    ),
+    Published(
+        stands_for="pdm-backend",
+        name="findpython",
+        version="0.6.3",
+        backend="pdm.backend",
+        module="findpython.__version__",
+        uses=("pdm-backend",),
+    ),
+    Published(
+        stands_for="uv_build",
+        name="annotated-doc",
+        version="0.0.3",
+        backend="uv_build",
+        module="annotated_doc",
+        uses=("uv-build",),
+    ),
+    Published(
+        stands_for="scikit-build-core",
+        name="mapbox-earcut",
+        version="1.0.3",
+        backend="scikit_build_core.build",
+        module="mapbox_earcut",
+        uses=("cmake", "ninja", "scikit-build-core"),
+        settings='extra-build-dependencies = { mapbox-earcut = ["cmake", "ninja"] }\n',
+    ),
+    Published(
+        stands_for="meson-python",
+        name="faust-cchardet",
+        version="3.2.0",
+        backend="mesonpy",
+        module="cchardet._cchardet",
+        uses=("cython", "meson-python"),
+        settings='config-settings-package = { faust-cchardet = { setup-args = "-Dbuildtype=plain" } }\n',
+    ),
+    Published(
+        stands_for="Cython",
+        name="cymem",
+        version="2.0.11",
+        backend="setuptools.build_meta",
+        module="cymem.cymem",
+        uses=("cython", "setuptools"),
+    ),
+    Published(
+        stands_for="a backend in the tree, built with nothing",
+        name="flit-core",
+        version="3.12.0",
+        backend="flit_core.buildapi",
+        module="flit_core.buildapi",
+        uses=(),
+    ),
+)
+
+
+INSTALLERS = {
+    "INSTALLER",
+    "RECORD",
+    "REQUESTED",
+    "direct_url.json",
+    "uv_build.json",
+    "uv_cache.json",
 }
-NOT_COMPARED = {"INSTALLER", "RECORD", "REQUESTED", "WHEEL", "direct_url.json", "uv_build.json"}
 
 
-@pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
-    """A project of all of them, built."""
-    made = bench_in(tmp_path_factory.mktemp("real"))
-    listed = "".join(f'"{name}=={version}", ' for name, version, _ in PACKAGES.values())
+@pytest.mark.parametrize(
+    "published", [pytest.param(each, id=each.stands_for) for each in PUBLISHED]
+)
+def test_it_is_built_as_uv_builds_it_and_again_the_same(
+    published: Published, tmp_path: Path
+) -> None:
+    bench = project_of(published, tmp_path)
+    result = bench.realise()
+    assert bench.python(f"import {published.module}; print('imported')") == "imported"
+    key, output = build_in(bench.options.store)
+    check_inputs(published, bench.options.store, key)
+    pinned = (bench.folder / "envbuild.lock").read_bytes()
+
+    theirs = uv_builds(published, bench, tmp_path)
+    assert files_of(bench.site, published.name) == files_of(theirs, published.name)
+
+    store = str(tmp_path / "another store")
+    again = bench.realise(clear=True, store=store)
+    assert (bench.folder / "envbuild.lock").read_bytes() == pinned
+    key_again, output_again = build_in(store)
+    assert key_again == key
+    # On others, compilers are told another folder each time.
+    if output.rung in {rung for rung in LADDER if guarantees(rung, network=False).fixed}:
+        assert (output_again.digest, output_again.archive) == (output.digest, output.archive)
+        assert again.digest == result.digest
+
+
+def project_of(published: Published, folder: Path) -> Bench:
+    """Lock a project that needs a package, for which no wheel is to be taken."""
+    made = bench_in(folder)
     (made.folder / "pyproject.toml").write_text(
-        f'[project]\nname = "the-project"\nversion = "0"\nrequires-python = ">=3.11"\n'
-        f"dependencies = [{listed}]\n"
+        '[project]\nname = "the-project"\nversion = "0"\nrequires-python = ">=3.11"\n'
+        f'dependencies = ["{published.name}=={published.version}"]\n'
+        f"[tool.uv]\n{published.settings}"
     )
     uv(made.folder, "lock", "--python", sys.executable)
-    names = tuple(name for name, _, _ in PACKAGES.values())
-    options = replace(made.options, request=Request(no_binary_packages=names))
-    built = Bench(folder=made.folder, options=options)
-    built.realise()
-    return built
+    request = Request(no_binary_packages=(published.name,))
+    return Bench(folder=made.folder, options=replace(made.options, request=request))
 
 
 def uv(folder: Path, *words: str) -> None:
-    subprocess.run(
+    run = subprocess.run(
         [find_uv_bin(), *words],
-        check=True,
+        check=False,
         capture_output=True,
+        text=True,
         cwd=folder,
         env=offline_environment(),
     )
+    assert run.returncode == 0, run.stderr
+
+
+def check_inputs(published: Published, store: str, key: Digest) -> None:
+    """Check that a package was built by what it stands for."""
+    with Store.open(store) as opened:
+        path = opened.absolute(layout.record(layout.DERIVATIONS, key))
+    derivation = json.loads(Path(path).read_bytes())
+    assert derivation["distribution"] == published.name
+    assert derivation["backend"]["name"] == published.backend
+    assert {each["name"] for each in derivation["environment"]} >= {*published.uses}
+
+
+def uv_builds(published: Published, bench: Bench, folder: Path) -> Path:
+    """Have uv build a package with what it was built with here; return where it is installed."""
+    (build,) = read_build_lock(str(bench.folder / "envbuild.lock")).builds
+    pins = {each.name: each.version for each in build.packages}
+    constraints = folder / "constraints.txt"
+    constraints.write_text("".join(f"{name}=={version}\n" for name, version in pins.items()))
+    venv = folder / "venv"
+    uv(folder, "venv", "--python", sys.executable, str(venv))
+    # In the project's folder, so that its settings count.
+    uv(
+        bench.folder,
+        *("pip", "install", f"{published.name}=={published.version}", "--no-deps"),
+        *("--no-binary", published.name, "--build-constraints", str(constraints)),
+        # What is in uv's cache may have been built with something else.
+        *("--no-cache", "--python", str(venv)),
+    )
+    (site,) = venv.glob("lib/python*/site-packages")
+    return site
+
+
+def build_in(store: str) -> tuple[Digest, BuildOutput]:
+    """Return the resolved key of the one build that a store has seen, and what it gave."""
+    with Store.open(store) as opened:
+        found = [
+            (each.resolved_key, each.output)
+            for each in opened.all_realisations()
+            if isinstance(each.output, BuildOutput)
+        ]
+    (only,) = found
+    return only
 
 
 def files_of(site: Path, name: str) -> dict[str, bytes]:
-    """Return what a distribution has installed, as far as that is to be the same."""
+    """Return what a distribution has installed, as far as that is to be the same.
+
+    What an installer says of itself is not, nor the wording of what starts programs; of machine
+    code, what compilers were told of folders.
+    """
     (record,) = site.glob(f"{name.replace('-', '_')}-*.dist-info/RECORD")
     found = {}
-    for row in record.read_text().splitlines():
-        path = row.partition(",")[0]
+    for path, _, _ in csv.reader(record.read_text().splitlines()):
         file = site / path
-        if file.name in NOT_COMPARED or "__pycache__" in path or path.startswith(".."):
+        if file.name in INSTALLERS or file.suffix == ".pyc":
             continue
-        # Machine code names the folder that it was compiled in.
-        found[path] = b"" if file.suffix == ".so" else file.read_bytes()
+        content = b"" if path.startswith("../") else file.read_bytes()
+        found[path] = machine_code(content) if file.suffix == ".so" else content
+    assert len(found) > 1
     return found
-
-
-@pytest.mark.parametrize(("name", "version", "module"), PACKAGES.values(), ids=PACKAGES)
-def test_the_files_are_those_that_uv_builds(
-    bench: Bench, tmp_path: Path, name: str, version: str, module: str
-) -> None:
-    assert bench.python(f"import {module}; print('imported')") == "imported"
-    lock = read_build_lock(str(bench.folder / "envbuild.lock"))
-    (build,) = (each for each in lock.builds if each.name == name)
-    constraints = tmp_path / "constraints.txt"
-    constraints.write_text("".join(f"{each.name}=={each.version}\n" for each in build.packages))
-    target = tmp_path / "site"
-    uv(
-        tmp_path,
-        *("pip", "install", f"{name}=={version}", "--no-deps", "--no-binary", name),
-        *("--target", str(target), "--build-constraints", str(constraints)),
-        *("--python", sys.executable),
-    )
-    assert files_of(bench.site, name) == files_of(target, name)
-
-
-def test_building_again_gives_the_same(bench: Bench, tmp_path: Path) -> None:
-    first = outputs(bench.options.store)
-    again = bench.realise(clear=True, store=str(tmp_path / "store"))
-    assert again.digest == bench.realise(clear=True).digest
-    assert outputs(str(tmp_path / "store")) == first
-
-
-def outputs(store: str) -> Sequence[tuple[str, str, str]]:
-    """Return resolved key, tree and archive of every build."""
-    with Store.open(store) as opened:
-        return sorted(
-            (each.resolved_key, each.output.digest, each.output.archive)
-            for each in opened.all_realisations()
-            if isinstance(each.output, BuildOutput)
-        )
