@@ -67,11 +67,16 @@ def field(
     frozen_default=True, kw_only_default=True, eq_default=True, field_specifiers=(field,)
 )
 def frozen(cls: type[T]) -> type[T]:
-    """Make a value of a class, which is made anew with slots."""
-    namespace = dict(cls.__dict__)
-    fields, shown, defaults, memos = [], [], {}, []
+    """Make a value of a class."""
+    made: Any = cls
+    namespace = cls.__dict__
+    bases = [base for base in cls.__bases__ if hasattr(base, "__fields__")]
+    fields = _inherited(bases, "__fields__")
+    shown = _inherited(bases, "__shown__")
+    defaults = dict(_inherited(bases, "__defaults__"))
+    memos = _inherited(bases, "__memos__")
     for name in namespace.get("__annotations__", ()):
-        default = namespace.pop(name, _MISSING)
+        default = namespace.get(name, _MISSING)
         described = default if isinstance(default, _Default) else None
         if described is None or described.repr:
             shown.append(name)
@@ -83,26 +88,20 @@ def frozen(cls: type[T]) -> type[T]:
             defaults[name] = described.factory or _returning(described.value)
         elif described is None and default is not _MISSING:
             defaults[name] = _returning(default)
-    for name in ("__dict__", "__weakref__"):
-        namespace.pop(name, None)
+    made.__fields__ = tuple(fields)
+    made.__shown__ = tuple(shown)
+    made.__defaults__ = defaults
+    made.__memos__ = tuple(memos)
+    made.__init__ = _init
+    made.__setattr__ = _refuse_to_set
+    made.__delattr__ = _refuse_to_delete
+    made.__reduce__ = _reduce
     if "__eq__" not in namespace:
-        namespace |= {"__eq__": _eq, "__hash__": _hash}
-    namespace.setdefault("__repr__", _repr)
-    bases = [base for base in cls.__bases__ if hasattr(base, "__fields__")]
-    namespace |= {
-        "__slots__": (*fields, *(name for name, _ in memos)),
-        "__fields__": (*_inherited(bases, "__fields__"), *fields),
-        "__shown__": (*_inherited(bases, "__shown__"), *shown),
-        "__defaults__": {**dict(_inherited(bases, "__defaults__")), **defaults},
-        "__memos__": (*_inherited(bases, "__memos__"), *memos),
-        "__init__": _init,
-        "__setattr__": _refuse_to_set,
-        "__delattr__": _refuse_to_delete,
-        "__reduce__": _reduce,
-    }
-    made: Any = type(cls)
-    anew: type[T] = made(cls.__name__, cls.__bases__, namespace)
-    return anew
+        made.__eq__ = _eq
+        made.__hash__ = _hash
+    if "__repr__" not in namespace:
+        made.__repr__ = _repr
+    return cls
 
 
 def replace(original: T, **changes: Any) -> T:

@@ -68,6 +68,8 @@ def remember(
     for path, numbers in watched.signatures:
         shown = "-" if numbers is None else ",".join(map(str, numbers))
         lines.append(f"touched {shown} {path}")
+    if watched.stamps is not None:
+        lines.append(f"stamps hold {watched.stamps}")
     if any("\n" in line for line in lines):
         return
     path = _path(argv, environ)
@@ -93,7 +95,24 @@ def _holds(line: str) -> bool:
         except OSError:
             return value == "-"
         return value == f"{status.st_mtime_ns},{status.st_ino},{status.st_size}"
+    if kind == "stamps":
+        return _stamps_hold(path)
     return kind == "content" and value == _content(path)
+
+
+def _stamps_hold(path: str) -> bool:
+    """Tell whether times are what the stamps of an environment say; for `environment.state`."""
+    prefix = os.path.dirname(os.path.dirname(path))
+    with open(path, encoding="utf-8") as file:
+        for line in file:
+            time, _, relative = line.rstrip("\n").partition(" ")
+            try:
+                found = os.lstat(f"{prefix}/{relative}").st_mtime_ns
+            except OSError:
+                found = -1
+            if time != str(found):
+                return False
+    return True
 
 
 def _content(path: str) -> str:

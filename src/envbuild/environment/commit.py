@@ -27,7 +27,7 @@ from envbuild.environment.state import (
 )
 from envbuild.errors import VenvError
 from envbuild.events import LinksPlanned, WaitingFor
-from envbuild.frozen import frozen
+from envbuild.frozen import frozen, replace
 from envbuild.store.descriptors import write_all
 
 TYPE_CHECKING = False
@@ -113,10 +113,17 @@ class Wish:
 
 @frozen
 class Placed:
-    """How files got into an environment: the mode, and sentences for the user about it."""
+    """How files got into an environment.
+
+    Attributes:
+        mode: of all that could be placed that way.
+        notes: sentences for the user.
+        stamped: whether the stamps of the environment have been written since.
+    """
 
     mode: PlacingMode
     notes: tuple[str, ...]
+    stamped: bool = False
 
 
 class EnvironmentLock:
@@ -249,20 +256,24 @@ def change(
         journal.complete(prefix)
     except OSError as error:
         raise EnvironmentUnusable(prefix, "change", error) from error
-    stamp(prefix, (*blueprint.footprints, *staying), blueprint.scheme)
-    return placed
+    stamped = stamp(prefix, (*blueprint.footprints, *staying), blueprint.scheme)
+    return replace(placed, stamped=stamped)
 
 
-def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> None:
-    """Record the time stamps by which the next command sees that nobody has been here since."""
+def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> bool:
+    """Record the time stamps by which the next command sees that nobody has been here since.
+
+    Returns:
+        Whether they could be written. They are a hint: without it the next command looks at all.
+    """
     paths = stamped_paths(footprints, scheme)
     draft = f"{prefix}/{STAMPS}.{os.getpid()}"
     try:
         _write(draft, take_stamps(prefix, paths), 0o644)
         os.rename(draft, f"{prefix}/{STAMPS}")
     except OSError:
-        # Only a hint: without it the next command looks at everything.
-        pass
+        return False
+    return True
 
 
 def _stage_whole(
@@ -273,12 +284,12 @@ def _stage_whole(
     _write_skeleton(root, blueprint)
     placed = _place(root, blueprint, footprints, wish)
     _write_state(root, blueprint, _state(prefix, blueprint, wish, placed.mode, generation, ()))
-    stamp(root, blueprint.footprints, blueprint.scheme)
-    return placed
+    stamped = stamp(root, blueprint.footprints, blueprint.scheme)
+    return replace(placed, stamped=stamped)
 
 
 def _stage_change(staging: str, blueprint: Blueprint, wish: Wish, difference: Difference) -> Placed:
-    arriving = [each for each in blueprint.footprints if each.name in difference.incoming]
+    arriving = _arriving(blueprint, difference)
     _make_scheme(staging, blueprint.scheme)
     if any(each.name == SKELETON for each in arriving):
         _write_skeleton(staging, blueprint)
@@ -308,7 +319,7 @@ def _plan(
     outgoing: Mapping[str, Installed],
 ) -> Moves:
     merged = frozenset(difference.merged)
-    arriving = [each for each in blueprint.footprints if each.name in difference.incoming]
+    arriving = _arriving(blueprint, difference)
     return plan_moves(
         difference,
         outgoing={
@@ -319,6 +330,11 @@ def _plan(
         arriving_units=frozenset(unit for each in arriving for unit in each.units),
         state=(STATE, MANIFEST),
     )
+
+
+def _arriving(blueprint: Blueprint, difference: Difference) -> list[Footprint]:
+    names = difference.incoming
+    return [each for each in blueprint.footprints if each.name in names]
 
 
 def _incoming(
@@ -338,12 +354,13 @@ def _staying(
     blueprint: Blueprint, difference: Difference, merged: frozenset[str]
 ) -> frozenset[str]:
     """Return the files in merged units that belong to a distribution that does not change."""
+    if not merged:
+        return frozenset()
+    names = {SKELETON, *difference.incoming}
     return frozenset(
         path
         for footprint in blueprint.footprints
-        if footprint.name not in difference.incoming
-        and footprint.name != SKELETON
-        and not merged.isdisjoint(footprint.units)
+        if footprint.name not in names and not merged.isdisjoint(footprint.units)
         for path in _files_of(blueprint, footprint.name, merged)
     )
 

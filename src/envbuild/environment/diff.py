@@ -74,7 +74,6 @@ def compare(
     again = {name for name in both if name in moved} - replaced - repaired
     changed = removed | added | replaced | repaired | again
 
-    owners_before, owners_after = owners(present), owners(wanted)
     swapped = set[str]()
     merged = set[str]()
     touched = {
@@ -83,6 +82,10 @@ def compare(
         if footprint.name in changed
         for unit in footprint.units
     }
+    owners_before, owners_after = (
+        owners(tuple(each for each in footprints if not touched.isdisjoint(each.units)))
+        for footprints in (present, wanted)
+    )
     for unit in touched:
         sharing = (*owners_before.get(unit, ()), *owners_after.get(unit, ()))
         whole = changed.issuperset(sharing) and unit not in strays

@@ -3,7 +3,7 @@
 Everything that enters the environment has been staged beforehand, below the environment itself, so
 carrying out needs neither store nor network, and each rename is its own proof of being done:
 
-- a path has left when it is in the `old` folder of the transaction,
+- a path has left when it is in the `old` folder of the transaction, under its number in the list,
 - a path has entered when it is no longer in the `new` folder.
 
 A command that finds a journal therefore carries it out from the start, skipping what is done. Where
@@ -23,7 +23,7 @@ from envbuild.errors import VenvError
 
 JOURNAL = f"{FOLDER}/journal.json"
 _PREFIX = "transaction-"
-_VERSION = 1
+_VERSION = 2
 
 
 class BrokenJournal(VenvError):
@@ -116,13 +116,12 @@ def _parse(content: str, prefix: str) -> tuple[str, Moves]:
 def _carry_out(prefix: str, transaction: str, moves: Moves) -> None:
     new, old = f"{transaction}/new", f"{transaction}/old"
     entering = frozenset(moves.inward)
-    for path in moves.outward:
-        has_left = os.path.lexists(f"{old}/{path}")
+    for number, path in enumerate(moves.outward):
+        has_left = os.path.lexists(f"{old}/{number}")
         has_been_replaced = path in entering and not os.path.lexists(f"{new}/{path}")
         if not has_left and not has_been_replaced:
-            os.makedirs(os.path.dirname(f"{old}/{path}"), exist_ok=True)
             try:
-                os.rename(f"{prefix}/{path}", f"{old}/{path}")
+                os.rename(f"{prefix}/{path}", f"{old}/{number}")
             except FileNotFoundError:
                 pass
     for folder in moves.folders:
@@ -148,9 +147,9 @@ def _undo(prefix: str, transaction: str, moves: Moves) -> None:
     for path in reversed(moves.inward):
         if not os.path.lexists(f"{new}/{path}"):
             os.rename(f"{prefix}/{path}", f"{new}/{path}")
-    for path in reversed(moves.outward):
-        if os.path.lexists(f"{old}/{path}"):
-            os.rename(f"{old}/{path}", f"{prefix}/{path}")
+    for number, path in enumerate(moves.outward):
+        if os.path.lexists(f"{old}/{number}"):
+            os.rename(f"{old}/{number}", f"{prefix}/{path}")
     for folder in reversed(moves.folders):
         try:
             os.rmdir(f"{prefix}/{folder}")

@@ -6,7 +6,7 @@ import os
 
 from envbuild.environment.footprint import SKELETON, Footprint, unit_of
 from envbuild.environment.installed import find_infos, read_installed
-from envbuild.environment.reserved import CONFIGURATION
+from envbuild.environment.reserved import CONFIGURATION, FOLDER
 from envbuild.environment.state import State, changed_stamps, read_state
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen
@@ -57,12 +57,25 @@ class Contents:
         damaged: names of ours that are not intact.
         strangers: names of everybody else's.
         broken: whether the environment itself is not intact, so that it has to be made anew.
+        stamped: whether its stamps agree with what is there.
     """
 
     footprints: tuple[Footprint, ...]
     damaged: frozenset[str]
     strangers: frozenset[str]
     broken: bool
+    stamped: bool = False
+
+
+def refuse_others(prefix: str) -> None:
+    """See to it that there is nothing, an environment, or what a killed command has left of one.
+
+    Raises:
+        NotAnEnvironment: there is something else.
+    """
+    names = _names_in(prefix)
+    if names and FOLDER not in names and CONFIGURATION not in names:
+        raise NotAnEnvironment(prefix, f"it holds no `{CONFIGURATION}`")
 
 
 def look(prefix: str) -> Present:
@@ -71,14 +84,7 @@ def look(prefix: str) -> Present:
     Raises:
         NotAnEnvironment: there is something else.
     """
-    try:
-        names = os.listdir(prefix)
-    except FileNotFoundError:
-        return Nothing()
-    except NotADirectoryError:
-        raise NotAnEnvironment(prefix, "it is a file") from None
-    except OSError as error:
-        raise NotAnEnvironment(prefix, f"it cannot be read: {error.strerror}") from error
+    names = _names_in(prefix)
     if not names:
         return Nothing()
     state = read_state(prefix)
@@ -87,6 +93,17 @@ def look(prefix: str) -> Present:
     if CONFIGURATION in names:
         return Foreign()
     raise NotAnEnvironment(prefix, f"it holds no `{CONFIGURATION}`")
+
+
+def _names_in(prefix: str) -> list[str]:
+    try:
+        return os.listdir(prefix)
+    except FileNotFoundError:
+        return []
+    except NotADirectoryError:
+        raise NotAnEnvironment(prefix, "it is a file") from None
+    except OSError as error:
+        raise NotAnEnvironment(prefix, f"it cannot be read: {error.strerror}") from error
 
 
 def contents(prefix: str, present: Ours | Foreign, scheme: Scheme) -> Contents:
@@ -106,6 +123,7 @@ def contents(prefix: str, present: Ours | Foreign, scheme: Scheme) -> Contents:
                         each.name for each in state.footprints if not each.identity
                     ),
                     broken=False,
+                    stamped=True,
                 )
             return _examine(prefix, state, changed, scheme)
         case Foreign():

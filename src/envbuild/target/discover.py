@@ -5,8 +5,8 @@ What is wanted comes from `--python`, else from `.python-version`, else from the
 that exists, then those of `places`, in order; the first that fits is taken. Pre-releases fit only
 when they are asked for, or when the environment that exists was made from one.
 
-With an environment that exists and fits, nothing is searched and no process is started; the search
-itself is `search`, and not even loaded then.
+With an environment that exists and fits, or an executable named by its path, nothing is searched and
+no process is started twice; the search itself is `search`, and not even loaded then.
 """
 
 from __future__ import annotations
@@ -118,7 +118,13 @@ def find_interpreter(
         )
 
     refused = []
-    if existing is not None and not _names_a_path(request):
+    path = _path_in(request)
+    if path is not None:
+        interpreter = probe(path, cache_dir=cache_dir)
+        version = release_part(interpreter.target.version)
+        if not requires_python or contains(requires_python, version):
+            return found(interpreter)
+    elif existing is not None and not _names_a_path(request):
         try:
             interpreter = probe(existing, cache_dir=cache_dir)
         except TargetError as error:
@@ -192,6 +198,14 @@ def read_request(text: str) -> PythonRequest:
     from envbuild.target.request import parse_request
 
     return parse_request(text, is_path=os.path.exists(text))
+
+
+def _path_in(request: PythonRequest | None) -> str | None:
+    """Return the absolute path of the executable that a request names, if it names one."""
+    if request is None or not _names_a_path(request):
+        return None
+    path = os.path.abspath(request.text)
+    return None if os.path.isdir(path) else path
 
 
 def _names_a_path(request: PythonRequest | None) -> bool:

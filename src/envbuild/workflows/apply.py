@@ -17,8 +17,15 @@ from envbuild.environment.commit import (
 from envbuild.environment.diff import Difference, compare
 from envbuild.environment.footprint import SKELETON, Footprint, owners
 from envbuild.environment.installed import Installed, read_installed, strays_in
-from envbuild.environment.present import Contents, Foreign, Nothing, Ours, contents, look
-from envbuild.environment.state import changed_stamps
+from envbuild.environment.present import (
+    Contents,
+    Foreign,
+    Nothing,
+    Ours,
+    contents,
+    look,
+    refuse_others,
+)
 from envbuild.environment.written import concrete, uv_cache, written_files
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen, replace
@@ -89,6 +96,7 @@ class Applied:
         link_mode: how files were placed, `None` where none were.
         notes: sentences for the user.
         footprints: what it holds now.
+        stamped: whether its stamps agree with that.
     """
 
     created: bool
@@ -96,6 +104,7 @@ class Applied:
     link_mode: LinkMode | None
     notes: tuple[str, ...]
     footprints: tuple[Footprint, ...]
+    stamped: bool = False
 
 
 def apply(
@@ -113,8 +122,8 @@ def apply(
     prefix, options = inputs.prefix, workshop.options
     if options.dry_run or options.check:
         return _Run(inputs, instantiation, interpreter, workshop).compare_only()
-    # Looked at before anything is made beside it, and again under the lock.
-    look(prefix)
+    # Looked at before anything is made beside it, and more closely under the lock.
+    refuse_others(prefix)
     lock = lock_environment(prefix, workshop.reporter)
     try:
         recover(prefix)
@@ -266,6 +275,8 @@ class _Run:
 
         Whoever installed that has written over the file, and our own metadata tells nothing of it.
         """
+        if not found.strangers:
+            return frozenset()
         theirs = {
             path for name in found.strangers & outgoing.keys() for path in outgoing[name].files
         }
@@ -274,12 +285,13 @@ class _Run:
             for name in found.strangers & outgoing.keys()
             for unit in outgoing[name].footprint.units
         )
+        leaving = difference.outgoing
         return frozenset(
             footprint.name
             for footprint in found.footprints
             if footprint.identity
             and footprint.info
-            and footprint.name not in difference.outgoing
+            and footprint.name not in leaving
             and not units.isdisjoint(footprint.units)
             and not theirs.isdisjoint(
                 read_installed(self.prefix, footprint.info, self.scheme).files
@@ -315,8 +327,9 @@ class _Run:
     def _outgoing(self, found: Contents, difference: Difference) -> dict[str, Installed]:
         """Read what the metadata of each distribution that goes says about its files."""
         outgoing = {}
+        names = difference.outgoing - {SKELETON}
         for footprint in found.footprints:
-            if footprint.name not in difference.outgoing or footprint.name == SKELETON:
+            if footprint.name not in names:
                 continue
             if footprint.identity and footprint.name in found.damaged:
                 # Its metadata may be what is damaged; what it had is known without.
@@ -371,10 +384,16 @@ class _Run:
         if not is_registered(store, self.prefix, self.instantiation.environment):
             register(store, self.prefix, manifest)
         # With strangers that are left alone, the next run has to look as closely again.
-        if not found.strangers and changed_stamps(self.prefix) != frozenset():
-            stamp(self.prefix, found.footprints, self.scheme)
+        stamped = found.stamped or (
+            not found.strangers and stamp(self.prefix, found.footprints, self.scheme)
+        )
         return Applied(
-            created=False, changes=(), link_mode=None, notes=(), footprints=found.footprints
+            created=False,
+            changes=(),
+            link_mode=None,
+            notes=(),
+            footprints=found.footprints,
+            stamped=stamped,
         )
 
     def _wish(self) -> Wish:
@@ -520,6 +539,7 @@ class _Run:
             link_mode=None if placed is None else placed.mode,
             notes=() if placed is None else placed.notes,
             footprints=tuple(sorted((*self.wanted, *staying), key=_name)),
+            stamped=placed is not None and placed.stamped,
         )
 
 

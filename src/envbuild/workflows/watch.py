@@ -24,11 +24,13 @@ def watch(inputs: Inputs, found: FoundInterpreter, applied: Applied) -> Watched:
     version_files = [path for path in found.watched if path != found.interpreter.executable]
     scheme = found.interpreter.target.scheme
     inside = [STATE, STAMPS, JOURNAL, f"{scheme.scripts}/python"]
-    inside += stamped_paths(applied.footprints, scheme)
+    if not applied.stamped:
+        inside += stamped_paths(applied.footprints, scheme)
     paths = [found.interpreter.executable, *(f"{inputs.prefix}/{path}" for path in inside)]
     return Watched(
         contents=(*inputs.watched, *((path, _content(path)) for path in version_files)),
         signatures=tuple((path, signature(path)) for path in paths),
+        stamps=f"{inputs.prefix}/{STAMPS}" if applied.stamped else None,
     )
 
 

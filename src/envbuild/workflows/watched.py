@@ -23,7 +23,9 @@ class Watched:
         contents: absolute paths of files, with the digest of their content, `None` for absence.
         signatures: absolute paths, with modification time in nanoseconds, inode number and size
             (of a link itself, not of what it leads to); `None` for absence.
+        stamps: absolute path of the stamps of an environment, where what they say has to hold.
     """
 
     contents: tuple[tuple[str, Digest | None], ...]
     signatures: tuple[tuple[str, Signature | None], ...]
+    stamps: str | None = None
