@@ -73,7 +73,7 @@ class BuildStarted:
     """A package is about to be built, in a sandbox unless that is `None`."""
 
     name: str
-    version: str
+    version: str | None
     sandbox: str | None
 
 
@@ -90,7 +90,7 @@ class BuildFinished:
     """A package is built; that took so many seconds."""
 
     name: str
-    version: str
+    version: str | None
     seconds: float
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from support.projects import lock_text, package, write_project
 from support.wheel_locks import lock_of
 from support.wheels import build_wheel
 
@@ -33,6 +34,24 @@ def test_a_second_run_says_that_there_was_nothing_to_do(desk: Desk) -> None:
         assert ended.out.splitlines()[0] == "Checked 2 packages: nothing to do"
         assert ended.out.splitlines()[-1] == digest
         assert ended.err == ""
+
+
+def test_what_lies_on_this_machine_is_told_with_its_place(desk: Desk) -> None:
+    place = write_project(desk.project / "demo", "demo").as_uri()
+    app = package("app", 'virtual = "."', needs="demo")
+    text = lock_text(app, package("demo", 'editable = "demo"'))
+    (desk.project / "uv.lock").write_text(text, encoding="utf-8")
+    assert f" + demo==1.0 (from {place})" in desk.run("realize").out.splitlines()
+    assert desk.run("realize").out.startswith("Checked 1 package: nothing to do")
+    ended = desk.run("realize", "--no-editable", "--json")
+    assert ended.json["changes"] == [
+        {"name": "demo", "action": "replaced", "before": "1.0", "after": "1.0", "origin": place}
+    ]
+    desk.run("realize", "--no-editable", "--locked", "--check")
+    failed = desk.run("realize", "--no-editable", "--no-build", code=1)
+    assert failed.err == (
+        "error: `demo` 1.0 has no wheel, and building it from source is not permitted\n"
+    )
 
 
 def test_a_change_is_told_by_signs(desk: Desk) -> None:
@@ -62,7 +81,7 @@ def test_a_check_that_fails_is_one_document_for_programs(desk: Desk) -> None:
 
 def test_a_dry_run_ends_well(desk: Desk) -> None:
     ended = desk.run("realize", "--dry-run")
-    assert "2 archives would be fetched" in ended.out
+    assert "2 packages would be fetched or built" in ended.out
     assert not (desk.project / ".venv").exists()
     assert not desk.store.exists()
 

@@ -1,6 +1,6 @@
 """The projects that uv locks for these tests, and the packages that they find.
 
-`INDEX` in a text stands for the folder of the index.
+`INDEX` in a text stands for the folder of the index, `REPOSITORY` for the URL of the repository.
 """
 
 from __future__ import annotations
@@ -191,6 +191,56 @@ requires = ["made-up"]
 build-backend = "made_up"
 """
 
+_BUILT = """
+[build-system]
+requires = ["made-up"]
+build-backend = "made_up"
+"""
+
+_DYNAMIC = """
+[project]
+name = "NAME"
+dynamic = ["version"]
+requires-python = ">=3.9"
+dependencies = DEPENDENCIES
+
+[build-system]
+requires = []
+build-backend = "backend"
+backend-path = ["."]
+"""
+
+_DYNAMIC_BACKEND = """
+import os
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    info = "NAME-2.5.dist-info"
+    os.mkdir(os.path.join(folder, info))
+    with open(os.path.join(folder, info, "METADATA"), "w") as file:
+        file.write("Metadata-Version: 2.2\\nName: NAME\\nVersion: 2.5\\n")
+        for name in DEPENDENCIES:
+            file.write(f"Requires-Dist: {name}\\n")
+    return info
+
+prepare_metadata_for_build_editable = prepare_metadata_for_build_wheel
+
+def build_wheel(folder, config_settings=None, metadata_directory=None):
+    raise NotImplementedError
+"""
+
+
+def _dynamic(name: str, *dependencies: str) -> tuple[str, str]:
+    """Return the project file and the backend of a project that computes its version."""
+    project, backend = (
+        text.replace("NAME", name).replace("DEPENDENCIES", str([*dependencies]))
+        for text in (_DYNAMIC, _DYNAMIC_BACKEND)
+    )
+    return project, backend
+
+
+_DYNAMIC_ROOT = _dynamic("dynamic", "member", "fixed")
+_DYNAMIC_MEMBER = _dynamic("member", "ant")
+
 _RIGHT = """
 [project]
 name = "right"
@@ -243,10 +293,7 @@ PROJECTS: Mapping[str, Mapping[str, str]] = {
     "other-groups-by-default": {
         "pyproject.toml": _SIMPLE + '\n[tool.uv]\ndefault-groups = ["docs"]\n'
     },
-    "packaged": {
-        "pyproject.toml": _SIMPLE
-        + '\n[build-system]\nrequires = ["made-up"]\nbuild-backend = "made_up"\n'
-    },
+    "packaged": {"pyproject.toml": _SIMPLE + _BUILT},
     "conflicts": {"pyproject.toml": _CONFLICTS},
     "inner-conflict": {
         "pyproject.toml": """
@@ -382,7 +429,44 @@ requires-python = ">=3.9"
 dependencies = ["snail"]
 """,
     },
+    "dynamic": {
+        "backend.py": _DYNAMIC_ROOT[1],
+        "pyproject.toml": _DYNAMIC_ROOT[0]
+        + """
+[tool.uv.sources]
+member = { workspace = true }
+fixed = { workspace = true, editable = false }
+
+[tool.uv.workspace]
+members = ["member", "fixed"]
+""",
+        "member/pyproject.toml": _DYNAMIC_MEMBER[0],
+        "member/backend.py": _DYNAMIC_MEMBER[1],
+        "fixed/pyproject.toml": _RIGHT.replace("right", "fixed") + _BUILT,
+    },
+    "repository": {
+        "pyproject.toml": """
+[project]
+name = "repository"
+version = "0.1"
+requires-python = ">=3.9"
+dependencies = ["ant", "upper"]
+
+[project.optional-dependencies]
+deep = ["deep"]
+
+[tool.uv.sources]
+upper = { git = "REPOSITORY", tag = "v1" }
+deep = { git = "REPOSITORY", subdirectory = "a/deep" }
+""",
+    },
 }
+
+REPOSITORY: Mapping[str, str] = {
+    "pyproject.toml": _LONELY.replace("lonely", "upper") + _BUILT,
+    "a/deep/pyproject.toml": _RIGHT.replace("right", "deep") + _BUILT,
+}
+"""The files of the commit that has the tag `v1`."""
 
 SCRIPT = """# /// script
 # requires-python = ">=3.9"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +15,18 @@ from uv import find_uv_bin
 from envbuild.errors import EnvbuildError
 from envbuild.frozen import replace
 from envbuild.lockfile.parse import parse_lock
-from envbuild.selection.model import Request
+from envbuild.selection.model import LocalTree, Repository, Request, Wheel
+from envbuild.selection.pylock import select_pylock
 from envbuild.selection.select import select
-from selection_against_uv.projects import INDEX, PROJECTS, RELEASES, SCRIPT, Release
+from selection_against_uv.projects import INDEX, PROJECTS, RELEASES, REPOSITORY, SCRIPT, Release
+from support.git_repositories import git, make_repository
 from support.interpreters import Python, pythons
 from support.source_trees import sdist_tar
 from support.targets import make_target
 from support.wheels import build_wheel
 
 if TYPE_CHECKING:
-    from envbuild.selection.model import Selection
+    from envbuild.selection.model import SelectedPackage, Selection
     from envbuild.target.model import Target
 
 PLATFORMS: dict[str, dict[str, Any]] = {
@@ -188,6 +191,11 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("building", "--no-binary-package ant", ("linux",)),
     ("building", "--no-binary-package both --no-build-package both", ("linux",)),
     ("building", "--no-binary --no-build --no-install-package made", ("linux",)),
+    ("building", "--no-binary --no-build-package ant", ("linux",)),
+    ("building", "--no-binary --no-build-package made", ("linux",)),
+    ("building", "--no-build --no-binary-package made", ("linux",)),
+    ("building", "--no-build --no-build-package made --no-binary-package made", ("linux",)),
+    ("building", "--no-binary --no-build --no-build-package ant", ("linux",)),
     ("group-python", "", ("linux",)),
     ("group-python", "--group newer", ("linux",)),
     ("group-python", "--group around", ("linux",)),
@@ -198,6 +206,35 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("sources", "--no-install-local", ("linux",)),
     ("sources", "--no-install-project", ("linux",)),
     ("sources", "--no-install-package linked", ("linux",)),
+    ("sources", "--no-editable", ("linux",)),
+    ("sources", "--no-build", ("linux",)),
+    ("sources", "--no-build --no-install-package tree", ("linux",)),
+    ("sources", "--no-build --no-install-local", ("linux",)),
+    ("sources", "--no-build --no-binary-package tree", ("linux",)),
+    ("sources", "--no-build --no-binary-package tree --no-binary-package linked", ("linux",)),
+    ("sources", "--no-build-package tree", ("linux",)),
+    ("sources", "--no-build-package linked --no-editable", ("linux",)),
+    ("sources", "--no-binary-package linked", ("linux",)),
+    ("sources", "--no-binary", ("linux",)),
+    ("dynamic", "", THREE),
+    ("dynamic", "--no-editable", ("linux",)),
+    ("dynamic", "--no-editable-package member --no-editable-package unknown", ("linux",)),
+    ("dynamic", "--no-build", ("linux",)),
+    ("dynamic", "--no-build-package dynamic --no-build-package fixed", ("linux",)),
+    ("dynamic/member", "--no-build", ("linux",)),
+    ("packaged", "--no-build", ("linux",)),
+    ("packaged", "--no-build --no-editable", ("linux",)),
+    ("workspace", "--no-build", ("linux",)),
+    ("workspace", "--all-packages --no-build-package left", ("linux",)),
+    ("repository", "", THREE),
+    ("repository", "--extra deep", ("linux",)),
+    ("repository", "--no-build", ("linux",)),
+    ("repository", "--no-build --no-binary-package upper", ("linux",)),
+    ("repository", "--no-build-package upper", ("linux",)),
+    ("repository", "--no-build-package deep", ("linux",)),
+    ("repository", "--no-binary-package upper", ("linux",)),
+    ("repository", "--no-install-local --extra deep", ("linux",)),
+    ("repository", "--no-install-package upper", ("linux",)),
     ("simple", "--extra missing", ("linux",)),
     ("simple", "--no-extra missing", ("linux",)),
     ("simple", "--group missing", ("linux",)),
@@ -207,6 +244,35 @@ CASES: list[tuple[str, str, tuple[str, ...]]] = [
     ("script", "", THREE),
     ("script", "--extra x", ("linux",)),
     ("script", "--group x", ("linux",)),
+]
+
+# What uv writes into a pylock.toml for these is selected from that as well.
+EXPORTS = [
+    ("simple", ""),
+    ("simple", "--all-extras --all-groups"),
+    ("simple", "--only-group docs"),
+    ("packaged", ""),
+    ("packaged", "--no-editable --extra x"),
+    ("packaged", "--no-editable-package packaged"),
+    ("conflicts", "--extra cu"),
+    ("conflicts", "--group new --extra cpu"),
+    ("workspace", ""),
+    ("workspace", "--all-packages"),
+    ("workspace", "--all-packages --no-editable"),
+    ("workspace", "--package left --no-editable-package right"),
+    ("workspace", "--package left --no-editable-package left"),
+    ("virtual-root", "--all-packages"),
+    ("forks", "--extra x"),
+    ("environments", ""),
+    ("compiled", "--extra libc --extra macs"),
+    ("building", ""),
+    ("sources", ""),
+    ("sources", "--no-editable"),
+    ("sources", "--no-editable-package linked"),
+    ("sources", "--no-editable-package tree --no-editable-package sources"),
+    ("dynamic", ""),
+    ("dynamic", "--no-editable-package member"),
+    ("repository", "--extra deep"),
 ]
 
 CHOICES = [
@@ -250,12 +316,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 requires=release.requires,
                 extras=release.extras,
             )
+    repository = make_repository(folder / "a repository", REPOSITORY)
+    git(repository, "tag", "v1")
     for name, files in PROJECTS.items():
         for path, text in files.items():
             whole = text + INDEX if path == "pyproject.toml" else text
+            whole = whole.replace("INDEX", "../index").replace("REPOSITORY", repository.as_uri())
             file = folder / name / path
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(whole.replace("INDEX", "../index"))
+            file.write_text(whole)
         uv(folder, name, "lock")
     script = folder / "script" / "script.py"
     script.parent.mkdir()
@@ -324,7 +393,7 @@ def request_of(flags: str) -> Request:
                     *fields.get("no_install_packages", ()),
                     next(words),
                 )
-            case "--no-build-package" | "--no-binary-package":
+            case "--no-build-package" | "--no-binary-package" | "--no-editable-package":
                 key = word.removeprefix("--").replace("-", "_") + "s"
                 fields[key] = (*fields.get(key, ()), next(words))
             case "--extra" | "--group" | "--no-extra" | "--no-group" | "--only-group":
@@ -380,12 +449,41 @@ def test_the_same_packages_are_selected(
         if change["action"] == "installed"
     }
     assert selection is not None
-    found: set[tuple[str, str | None]] = {
-        (package.name, package.version) for package in selection.packages
+    # What uv would build from a tree has no version in its answer.
+    found = {
+        (package.name, None if is_tree(package) else package.version)
+        for package in selection.packages
     }
-    # What uv would build has no version in its answer.
-    found |= {(package.name, None) for package in selection.skipped}
     assert found == expected
+
+
+def is_tree(package: SelectedPackage) -> bool:
+    return isinstance(package.distribution, LocalTree | Repository)
+
+
+@pytest.mark.parametrize(("project", "flags"), EXPORTS)
+def test_an_exported_lock_selects_the_same(folder: Path, project: str, flags: str) -> None:
+    text = uv(folder, project, "export", "--frozen", "--format=pylock.toml", *flags.split())
+    assert text is not None
+    for version, platform in product(INTERPRETERS, THREE):
+        target = target_of(platform, INTERPRETERS[version])
+        found = selection_of(folder, project, flags, target)
+        try:
+            exported = select_pylock(text, file="pylock.toml", request=Request(), target=target)
+        except EnvbuildError:
+            assert found is None
+        else:
+            assert found is not None
+            assert list(map(describe, exported.packages)) == list(map(describe, found.packages))
+
+
+def describe(package: SelectedPackage) -> object:
+    distribution = package.distribution
+    if is_tree(package):
+        # A pylock names no version of a local tree, which may change.
+        version = package.version if package.source == "git" else None
+        return package.name, version, package.source, package.subdirectory, distribution
+    return package.name, package.version, type(distribution), distribution.label
 
 
 @pytest.mark.parametrize("version", INTERPRETERS, ids=lambda version: f"{version[0]}.{version[1]}")
@@ -407,6 +505,7 @@ def test_the_same_wheels_are_chosen(
         environment=tmp_path / "venv",
     )
     for package in selection.packages:
+        assert isinstance(package.distribution, Wheel)
         (wheel,) = (tmp_path / "venv").glob(f"**/{package.name}-*.dist-info/WHEEL")
         assert read_tags(wheel.read_text()) == tags_of(package.distribution.filename)
 

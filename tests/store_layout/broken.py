@@ -147,6 +147,24 @@ def _drop(*keys: str | int) -> Callable[[Any], None]:
     return change
 
 
+def _reverse(*keys: str | int) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        for key in keys:
+            document = document[key]
+        document.reverse()
+
+    return change
+
+
+def _double(*keys: str | int) -> Callable[[Any], None]:
+    def change(document: Any) -> None:
+        for key in keys:
+            document = document[key]
+        document *= 2
+
+    return change
+
+
 SPELLINGS = (
     _spelling("no-json", b"{", "the bytes are JSON"),
     _spelling("nothing", b"", "there is a value"),
@@ -247,7 +265,13 @@ BUILDS = (
     _build("builder-zero", _set("builder", value=0), "builders count from 1", "builder"),
     _build("settings-text", _set("config_settings", value=[{"name": "a", "values": "b"}]), "a setting has a list of values", "config_settings[0].values"),
     _build("settings-object", _set("config_settings", value={}), "settings are a list", "config_settings"),
-    _build("version-null", _set("distribution_version", value=None), "a version is a string", "distribution_version"),
+    _build("version-empty", _set("distribution_version", value=""), "a version is not empty, or the sources compute it", "distribution_version"),
+    _build("version-missing", _drop("distribution_version"), "all members are there", "document"),
+    _build("editable-missing", _drop("editable"), "all members are there", "document"),
+    _build("editable-relative", _set("editable", value="packages/live"), "a path is absolute", "editable", base="build-wheel-editable"),
+    _build("editable-empty", _set("editable", value=""), "a path is absolute", "editable", base="build-wheel-editable"),
+    _build("editable-with-nul", _set("editable", value="/a\0b"), "a path holds no NUL", "editable", base="build-wheel-editable"),
+    _build("editable-true", _set("editable", value=True), "a path is a string", "editable"),
     _build("environment-twice", _environment_twice, "no name stands twice", "environment[1]", unseen=True),
     _build("environment-unresolved", _mixed, "a form is resolved or not", "environment[0]", unseen=True),
     _build("environment-without-version", _drop("environment", 0, "version"), "all members are there", "environment[0]"),
@@ -262,16 +286,18 @@ BUILDS = (
     _build("sandbox-level-unknown", _set("sandbox", "level", value="loose"), "there are three levels", "sandbox.level"),
     _build("sandbox-network-true", _set("sandbox", "network", value=True), "a network is named", "sandbox.network"),
     _build("sandbox-policy-zero", _set("sandbox", "policy", value=0), "policies count from 1", "sandbox.policy"),
+    _build("source-without-facts", _drop("source", "facts"), "all members are there", "source"),
+    _build("source-facts-unresolved", _set("source", "facts", value=[]), "facts are those of a tree", "source", base="build-wheel"),
+    _build("source-tree-null", _set("source", "tree", value=None), "a tree is named by digest", "source.tree"),
+    _build("source-facts-object", _set("source", "facts", value={}), "facts are a list", "source.facts"),
+    _build("source-facts-out-of-order", _reverse("source", "facts"), "facts are in ascending order", "source.facts[1]", base="build-wheel-editable-resolved", unseen=True),
+    _build("source-fact-shown", _set("source", "facts", 0, "value", value="release"), "a value is there by its digest", "source.facts[0].value", base="build-wheel-editable-resolved"),
     _build("source-both", _set("source", "derivation", value="ab" * 32), "a source is named in one way", "source"),
     _build("subdirectory-outside", _set("subdirectory", value="../x"), "a folder is inside the tree", "subdirectory", unseen=True),
     _build("toolchain-level-unknown", _set("toolchain", "level", value="known"), "there are three levels", "toolchain.level"),
     _build("toolchain-program-bare", _set("toolchain", "programs", value=["cc"]), "a program is an object", "toolchain.programs[0]"),
     _build("variables-number", _set("variables", value=[{"name": "A", "value": 1}]), "a variable is a string", "variables[0].value"),
 )  # fmt: skip
-
-
-def _reverse_facts(document: Any) -> None:
-    document["facts"].reverse()
 
 
 def _fact_twice(document: Any) -> None:
@@ -315,7 +341,7 @@ SOURCES = (
     _source("checkout-with-address", _set("url", value="https://git.example/x"), "no member may be added", "document", base="checkout"),
     _source("source-tree-null", _set("tree", value=None), "a tree is named by digest", "tree", base="source"),
     _source("source-facts-object", _set("facts", value={}), "facts are a list", "facts", base="source"),
-    _source("source-facts-out-of-order", _reverse_facts, "facts are in ascending order", "facts[1]", base="source-with-facts", unseen=True),
+    _source("source-facts-out-of-order", _reverse("facts"), "facts are in ascending order", "facts[1]", base="source-with-facts", unseen=True),
     _source("source-fact-twice", _fact_twice, "no fact stands twice", "facts[1]", base="source-without-repository", unseen=True),
     _source("source-fact-without-value", _drop("facts", 0, "value"), "all members are there", "facts[0]", base="source-with-facts"),
     _fact("fact-unknown", "weather", {}, "there are four kinds of facts", "facts[0].kind"),
@@ -412,24 +438,6 @@ def _manifest(name: str, change: Callable[[Any], object], rule: str, place: str,
     return _changed("manifest", base, name, change, rule=rule, place=place, **more)
 
 
-def _reverse(*keys: str | int) -> Callable[[Any], None]:
-    def change(document: Any) -> None:
-        for key in keys:
-            document = document[key]
-        document.reverse()
-
-    return change
-
-
-def _double(*keys: str | int) -> Callable[[Any], None]:
-    def change(document: Any) -> None:
-        for key in keys:
-            document = document[key]
-        document *= 2
-
-    return change
-
-
 MANIFESTS = (
     *_common("manifest", "small"),
     _manifest("writer-zero", _set("writer", value=0), "writers count from 1", "writer"),
@@ -447,6 +455,13 @@ MANIFESTS = (
     _manifest("requested-number", _set("distributions", 0, "requested", value=1), "`requested` is a truth value", "distributions[0].requested"),
     _manifest("direct-url-object", _set("distributions", 0, "direct_url", value={}), "`direct_url` is a string", "distributions[0].direct_url"),
     _manifest("written-twice", _double("distributions", 0, "written"), "no path stands twice", "distributions[0].written[1]", unseen=True),
+    _manifest("tree-null", _set("distributions", 0, "tree", value=None), "what is no editable has a tree", "distributions[0].tree"),
+    _manifest("editable-missing", _drop("distributions", 0, "editable"), "all members are there", "distributions[0]"),
+    _manifest("editable-text", _set("distributions", 1, "editable", value="packages/live"), "an editable is an object", "distributions[1].editable", base="editable"),
+    _manifest("editable-with-tree", _set("distributions", 1, "tree", value="ab" * 32), "an editable has no tree", "distributions[1].tree", base="editable"),
+    _manifest("editable-too-much", _set("distributions", 1, "editable", "place", value="/srv/app"), "no member may be added", "distributions[1].editable", base="editable"),
+    _manifest("editable-folder-null", _set("distributions", 1, "editable", "folder", value=None), "a folder is a string", "distributions[1].editable.folder", base="editable"),
+    _manifest("editable-payload-short", _set("distributions", 1, "editable", "payload", value="ab"), "a digest has 64 digits", "distributions[1].editable.payload", base="editable"),
     _manifest("excluded-missing", _drop("distributions", 1, "excluded"), "all members are there", "distributions[1]", base="paths-left-out"),
     _manifest("excluded-text", _set("distributions", 1, "excluded", value="bin/demo"), "what is left out is a list", "distributions[1].excluded", base="paths-left-out"),
     _manifest("excluded-number", _set("distributions", 1, "excluded", 0, value=1), "a path is a string", "distributions[1].excluded[0]", base="paths-left-out"),

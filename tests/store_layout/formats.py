@@ -16,6 +16,7 @@ from envbuild.derivation.build import (
     Toolchain,
 )
 from envbuild.derivation.model import Fetch, Unpack, decode_derivation
+from envbuild.derivation.payload import payload_digest, symbolic_tree
 from envbuild.derivation.sources import (
     PRESENT,
     Checkout,
@@ -28,9 +29,11 @@ from envbuild.digest import Digest, digest_of
 from envbuild.environment.manifest import (
     Manifest,
     ManifestDistribution,
+    ManifestEditable,
     WrittenDigest,
     decode_manifest,
 )
+from envbuild.environment.written import INSTALLER
 from envbuild.frozen import replace
 from envbuild.store.records import (
     ArchiveOutput,
@@ -130,6 +133,33 @@ SMALL = Manifest(
     writer=1,
 )
 MANIFEST = Digest("4d" * 32)
+LIVE_FOLDER = "/srv/app/packages/live"
+LIVE_FILES = {
+    "live.pth": f"{LIVE_FOLDER}/src\n".encode(),
+    "live-0.1.dist-info/METADATA": b"Metadata-Version: 2.1\nName: live\nVersion: 0.1\n",
+    "live-0.1.dist-info/RECORD": b"live.pth,,\n",
+    "live-0.1.dist-info/WHEEL": b"Wheel-Version: 1.0\nGenerator: demo.build\n",
+}
+LIVE_TREE = tree_of(LIVE_FILES)
+LIVE_BLOBS = {digest_of(content): content for content in LIVE_FILES.values()}
+LIVE_PAYLOAD = payload_digest(
+    symbolic_tree(LIVE_TREE, LIVE_FOLDER, LIVE_BLOBS.__getitem__), LIVE_BLOBS.__getitem__
+)
+LIVE = ManifestDistribution(
+    name="live",
+    version="0.1",
+    tree=None,
+    editable=ManifestEditable(folder="packages/live", payload=LIVE_PAYLOAD),
+    requested=True,
+    direct_url='{"dir_info":{"editable":true},"url":"file://{project}/packages/live"}',
+    written=(
+        WrittenDigest(
+            path="lib/python3.13/site-packages/live-0.1.dist-info/INSTALLER",
+            digest=digest_of(INSTALLER),
+            executable=False,
+        ),
+    ),
+)
 
 MANIFESTS: dict[str, object] = {
     "small": SMALL,
@@ -148,6 +178,7 @@ MANIFESTS: dict[str, object] = {
             replace(SMALL.distributions[0], name="demo-extras", requested=False, written=()),
         ),
     ),
+    "editable": replace(SMALL, distributions=(*SMALL.distributions, LIVE)),
     "paths-left-out": replace(
         SMALL,
         distributions=(
@@ -215,6 +246,14 @@ BUILD = BuildWheel(
 )
 SOURCE_TREE = Digest("5c" * 32)
 PAYLOADS = {"demo": Digest("5b" * 32)}
+LOCAL = LocalSource(
+    tree=ONE_FILE.digest,
+    facts=(
+        Fact(kind="environment", name="BUILD_MODE", value=digest_of(b"release")),
+        Fact(kind="folder", name="src", value=PRESENT),
+    ),
+)
+EDITABLE = replace(BUILD, source=LOCAL, distribution="live", version=None, editable=LIVE_FOLDER)
 BUILD_KEY = BUILD.resolved_key(SOURCE_TREE, PAYLOADS)
 
 DERIVATIONS: dict[str, object] = {
@@ -238,6 +277,8 @@ DERIVATIONS: dict[str, object] = {
         toolchain=Toolchain(level="open"),
         rung="none",
     ).as_json(),
+    "build-wheel-editable": EDITABLE.as_json(),
+    "build-wheel-editable-resolved": EDITABLE.resolved(LOCAL.tree, PAYLOADS),
     "checkout": CHECKOUT.as_json(),
     "checkout-with-lfs": replace(CHECKOUT, lfs=True).as_json(),
     "fetch": FETCH.as_json(),

@@ -25,6 +25,14 @@ from envbuild.derivation.sources import (
     UnpackSource,
 )
 from envbuild.digest import Digest
+from envbuild.environment.manifest import (
+    InvalidManifest,
+    ManifestDistribution,
+    ManifestEditable,
+    WrittenDigest,
+    decode_manifest,
+)
+from envbuild.frozen import replace
 from envbuild.lockfile.tables import InvalidEntry
 from envbuild.store import layout
 from envbuild.store.records import (
@@ -38,7 +46,7 @@ from envbuild.store.records import (
 )
 from envbuild.store.root_records import EnvironmentRoot, NamedRoot
 from envbuild.store.tree import InvalidTree, Tree, decode_tree
-from store_layout.formats import FORMATS
+from store_layout.formats import BUILD, FORMATS, PAYLOADS, SMALL
 from store_layout.schemas import check_schema, schema_faults
 from support.build_locks import BUILD_LOCKS, build
 from support.stores import file_entry, link_entry
@@ -112,6 +120,15 @@ LOCAL_SOURCES = st.builds(
         st.one_of(NAMED_FACTS, OTHER_FACTS), unique_by=lambda fact: (fact.kind, fact.name)
     ).map(lambda facts: tuple(sorted(facts, key=lambda fact: (fact.kind, fact.name)))),
 )
+BUILDS = st.builds(
+    lambda **changes: replace(BUILD, **changes),
+    source=st.one_of(UNPACKED_SOURCES, CHECKOUTS, LOCAL_SOURCES),
+    subdirectory=st.just("") | PATHS,
+    version=st.none() | TEXT.filter(bool),
+    editable=st.none() | PATHS.map(lambda path: f"/{path}"),
+    variables=st.dictionaries(TEXT.filter(bool), TEXT, max_size=2),
+    salt=st.none() | TEXT.filter(bool),
+)
 SIZES = st.integers(0, canonical.LARGEST_INTEGER)
 REALISATIONS = st.builds(
     Realisation,
@@ -134,6 +151,24 @@ REALISATIONS = st.builds(
     ),
     name=TEXT.filter(bool),
     notes=st.lists(TEXT).map(tuple),
+)
+WRITTEN = st.builds(WrittenDigest, path=TEXT, digest=DIGESTS, executable=st.booleans())
+DISTRIBUTION = {
+    "name": TEXT,
+    "version": TEXT,
+    "requested": st.booleans(),
+    "direct_url": st.none() | TEXT,
+    "written": WRITTEN.map(lambda file: (file,)) | st.just(()),
+    "excluded": st.sets(TEXT, max_size=2).map(lambda paths: tuple(sorted(paths))),
+}
+DISTRIBUTIONS = st.one_of(
+    st.builds(ManifestDistribution, tree=DIGESTS, **DISTRIBUTION),
+    st.builds(
+        ManifestDistribution,
+        tree=st.none(),
+        editable=st.builds(ManifestEditable, folder=TEXT, payload=DIGESTS),
+        **DISTRIBUTION,
+    ),
 )
 ROOTS = st.one_of(
     st.builds(EnvironmentRoot, path=PATHS.map(lambda path: f"/{path}"), manifest=DIGESTS),
@@ -208,6 +243,36 @@ def test_every_resolved_form_is_valid_and_comes_back(
     data = canonical.encode(form)
     assert schema_faults(V1, "derivation", data) == []
     assert decode_derivation(data) == form
+
+
+@given(BUILDS, DIGESTS)
+def test_every_build_is_valid_in_both_forms_and_comes_back(build: Any, tree: Digest) -> None:
+    for form in (build.as_json(), build.resolved(tree, PAYLOADS)):
+        data = canonical.encode(form)
+        assert schema_faults(V1, "derivation", data) == []
+        assert decode_derivation(data) == form
+
+
+@given(st.lists(DISTRIBUTIONS, max_size=3, unique_by=lambda each: each.name))
+def test_every_manifest_that_the_code_makes_is_valid_and_comes_back(found: Any) -> None:
+    distributions = tuple(sorted(found, key=lambda each: each.name))
+    manifest = replace(SMALL, distributions=distributions)
+    assert schema_faults(V1, "manifest", manifest.encode()) == []
+    assert decode_manifest(manifest.encode()) == manifest
+
+
+@given(st.none() | DIGESTS, st.none() | DIGESTS)
+def test_code_and_schema_agree_about_what_has_a_tree(tree: Any, payload: Any) -> None:
+    editable = None if payload is None else ManifestEditable(folder=".", payload=payload)
+    demo = replace(SMALL.distributions[0], tree=tree, editable=editable)
+    data = replace(SMALL, distributions=(demo,)).encode()
+    assert ((tree is None) == (payload is not None)) == (schema_faults(V1, "manifest", data) == [])
+    try:
+        decode_manifest(data)
+        refused = False
+    except InvalidManifest:
+        refused = True
+    assert refused == bool(schema_faults(V1, "manifest", data))
 
 
 @given(REALISATIONS)

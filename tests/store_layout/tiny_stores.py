@@ -15,10 +15,20 @@ from envbuild.frozen import replace as replace_value
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication
+from envbuild.store.records import BuildOutput, Realisation
 from envbuild.store.root_records import EnvironmentRoot
 from envbuild.store.roots import register
-from store_layout.formats import SMALL
-from support.stores import add_wheel, tree_of
+from store_layout.formats import (
+    EDITABLE,
+    LIVE,
+    LIVE_FILES,
+    LIVE_PAYLOAD,
+    LIVE_TREE,
+    LOCAL,
+    PAYLOADS,
+    SMALL,
+)
+from support.stores import add_files, add_wheel, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -165,6 +175,8 @@ MANIFEST = replace_value(
     distributions=(replace_value(SMALL.distributions[0], tree=TREE.digest),),
 )
 NEXT_TREE = tree_of(NEXT_FILES, SCRIPTS)
+LIVE_WHEEL = "live-0.1-0.editable-py3-none-any.whl"
+LIVE_MANIFEST = replace_value(MANIFEST, distributions=(*MANIFEST.distributions, LIVE))
 
 
 def blob_of(content: bytes, *, executable: bool = False) -> str:
@@ -200,6 +212,24 @@ def _one_environment(store: Store, publication: Publication) -> None:
     assert register(store, PREFIX, MANIFEST.encode())
 
 
+def _one_editable(store: Store, publication: Publication) -> None:
+    _one_wheel(store, publication)
+    tree = add_files(publication, LIVE_FILES)
+    resolved = EDITABLE.resolved(LOCAL.tree, PAYLOADS)
+    key = publication.add_record(layout.DERIVATIONS, canonical.encode(resolved))
+    output = BuildOutput(
+        digest=tree,
+        archive="5f" * 32,
+        duration_ms=1234,
+        log=digest_of(b""),
+        payload=LIVE_PAYLOAD,
+        rung="bubblewrap",
+    )
+    publication.add_realisation(Realisation(resolved_key=key, output=output, name=LIVE_WHEEL))
+    publication.commit()
+    assert register(store, PREFIX, LIVE_MANIFEST.encode())
+
+
 def _stores() -> dict[str, TinyStore]:
     empty = made("nothing but what every store has", _nothing)
     one = made("one wheel: its blobs, tree, derivations and realisation", _one_wheel)
@@ -220,6 +250,7 @@ def _stores() -> dict[str, TinyStore]:
     ).decode()
     other = layout.record(layout.DERIVATIONS, digest_of(other_kind.encode()))
     environment = made("an environment is made of the wheel", _one_environment)
+    editable = made("an environment that has an editable beside the wheel", _one_editable)
     root = EnvironmentRoot(path=PREFIX, manifest=MANIFEST.digest)
     manifest = layout.record(layout.MANIFESTS, MANIFEST.digest)
     by_root = [{"name": PREFIX, "tree": "", "path": ""}]
@@ -228,6 +259,11 @@ def _stores() -> dict[str, TinyStore]:
         "one-wheel": one,
         "two-wheels-sharing-blobs": two,
         "one-environment": environment,
+        "one-editable": editable,
+        "one-editable-collected": replace(
+            _without_editable(editable),
+            about="what came of building the editable is gone, which its manifest does not need",
+        ),
         "without-empty-folders": replace(
             one, about="carried by a tool that leaves empty folders behind", folders=()
         ),
@@ -376,6 +412,18 @@ def _stores() -> dict[str, TinyStore]:
             opening="NotAStore",
         ),
     }  # fmt: skip
+
+
+def _without_editable(store: TinyStore) -> TinyStore:
+    key = EDITABLE.resolved_key(LOCAL.tree, PAYLOADS)
+    for path in (
+        layout.record(layout.DERIVATIONS, key),
+        layout.realisation(key, LIVE_TREE.digest),
+        layout.record(layout.TREES, LIVE_TREE.digest),
+        *map(blob_of, LIVE_FILES.values()),
+    ):
+        store = store.without(path)
+    return store
 
 
 _BAD_TREE = canonical.encode(

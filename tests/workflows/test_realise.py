@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -15,11 +16,14 @@ from envbuild.environment.collisions import FileCollision
 from envbuild.environment.installed import NotRemovable
 from envbuild.environment.present import NotAnEnvironment
 from envbuild.errors import EnvbuildError
+from envbuild.frozen import replace
 from envbuild.realise.execute import HashChanged, MissingOffline
 from envbuild.realise.fetch import HashMismatch
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.workflows.apply import LinkInTheWay
+from envbuild.workflows.options import Change
+from support.projects import lock_text, package, write_project
 from workflows.bench import Bench, uv, uv_install
 
 
@@ -453,6 +457,36 @@ def test_a_check_finds_what_a_run_would_change(bench: Bench) -> None:
     before = snapshot(bench.venv)
     assert bench.actions(bench.realise(check=True)) == [("alpha", "repaired")]
     assert snapshot(bench.venv) == before
+
+
+@pytest.mark.parametrize("version", ["1.0", None])
+def test_a_tree_that_changed_is_another_one_before_it_is_built(
+    bench: Bench, version: str | None
+) -> None:
+    tree = write_project(bench.folder / "a tree", "tree")
+    (bench.folder / "uv.lock").write_text(
+        lock_text(
+            package("app", 'virtual = "."', needs="tree"),
+            package("tree", 'directory = "a tree"', version=version),
+        )
+    )
+    planned = Change(
+        name="tree", action="added", before=None, after=version, origin=f"file://{quote(str(tree))}"
+    )
+    assert bench.realise(dry_run=True).changes == (planned,)
+    assert bench.realise().changes == (replace(planned, after="1.0"),)
+    assert bench.realise(check=True).changes == ()
+    (tree / "src/tree/__init__.py").write_text("X = 2\n")
+    edited = replace(planned, action="replaced", before="1.0")
+    result = bench.realise(check=True)
+    assert (result.changes, result.missing) == ((edited,), ("a tree",))
+    assert bench.python("import tree; print(tree.X)") == "1"
+    assert bench.realise().changes == (replace(edited, after="1.0"),)
+    assert bench.python("import tree; print(tree.X)") == "2"
+    (bench.folder / "uv.lock").write_text(lock_text(package("app", 'virtual = "."')))
+    gone = Change(name="tree", action="removed", before="1.0", after=None)
+    assert bench.realise(check=True).changes == (gone,)
+    assert bench.realise(check=True, inexact=True).changes == ()
 
 
 def test_the_environment_is_a_root_of_its_store(bench: Bench) -> None:

@@ -26,7 +26,7 @@ from envbuild.lockfile.toml import parse_toml
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from packaging.requirements import Requirement
 
@@ -159,6 +159,32 @@ def parse_build_settings(text: str, *, file: str, folder: str = "") -> BuildSett
     )
     raise_all(faults.errors)
     return settings
+
+
+def parse_sources(text: str, *, file: str, folder: str) -> Sources:
+    """Return what the text of a `pyproject.toml` says about where requirements come from.
+
+    Args and errors are those of `parse_build_settings`.
+    """
+    document = parse_toml(text, file=file)
+    faults = Faults(file)
+    uv = get_table(get_table(document, "tool", "", faults), "uv", "tool", faults)
+    sources = dict(_sources(uv, folder, faults))
+    raise_all(faults.errors)
+    return sources
+
+
+def pairs_of(texts: Iterable[str]) -> dict[str, str | tuple[str, ...]]:
+    """Return config settings given as `KEY=VALUE`; a key that is there several times has them all."""
+    found: dict[str, str | tuple[str, ...]] = {}
+    for text in texts:
+        key, _, value = text.partition("=")
+        before = found.get(key, ())
+        if key in found:
+            found[key] = (*((before,) if isinstance(before, str) else before), value)
+        else:
+            found[key] = value
+    return found
 
 
 def _strategy(table: Table, key: str, place: str, faults: Faults) -> Strategy | None:

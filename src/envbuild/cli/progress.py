@@ -202,12 +202,12 @@ class ProgressReporter:
                 return self._detail(f"Unpacked {visible(name)}: {told}")
             case BuildStarted(name=name, version=version, sandbox=sandbox):
                 bare = "" if sandbox else f" {paint.yellow('without a sandbox')}"
-                return self._ordinary(f"Building {visible(name)} {visible(version)}{bare}")
+                return self._ordinary(f"Building {_release(name, version)}{bare}")
             case BuildPrinted(name=name, line=line):
                 return self._detail(f"{visible(name)}: {visible(line)}")
             case BuildFinished(name=name, version=version, seconds=seconds):
                 took = duration(seconds)
-                return self._ordinary(f"Built {visible(name)} {visible(version)} in {took}")
+                return self._ordinary(f"Built {_release(name, version)} in {took}")
             case LinksPlanned(files=number):
                 work.files += number
             case FilesLinked(count=number):
@@ -342,3 +342,7 @@ def rows_of(work: Work, now: float) -> list[Row]:
         state = f"{work.checked:,}/{count(work.blobs, 'content')}"
         rows.append(Row(label="Checking", done=work.checked, total=work.blobs, state=state))
     return rows
+
+
+def _release(name: str, version: str | None) -> str:
+    return f"{visible(name)} {visible(version)}" if version else visible(name)

@@ -118,6 +118,11 @@ def realise_options(context: Context, lockfile: str | None) -> RealiseOptions:
         sandbox=settings.choice("sandbox") or "auto",
         concurrent_builds=settings.number("concurrent-builds"),
         build_limits=build_limits(settings),
+        locked=settings.flag("locked"),
+        config_settings=settings.texts("config-setting"),
+        package_config_settings=settings.texts("config-settings-package"),
+        no_build_isolation=settings.flag("no-build-isolation"),
+        no_build_isolation_packages=settings.texts("no-build-isolation-package"),
     )
 
 
@@ -145,6 +150,8 @@ def _request(settings: Settings) -> Request:
         no_build_packages=settings.texts("no-build-package"),
         no_binary=settings.flag("no-binary"),
         no_binary_packages=settings.texts("no-binary-package"),
+        no_editable=settings.flag("no-editable"),
+        no_editable_packages=settings.texts("no-editable-package"),
     )
 
 

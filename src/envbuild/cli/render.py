@@ -7,7 +7,7 @@ from envbuild.cli.wording import count, duration
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from envbuild.cli.terminal import Paint
     from envbuild.workflows.options import Change, RealiseOptions, RealiseResult
@@ -32,8 +32,7 @@ def result_as_text(
     lines = [_headline(result, planned, seconds)]
     lines += (_change(change, paint) for change in result.changes)
     if result.missing:
-        lines.append(f"{count(len(result.missing), 'archive')} would be fetched")
-    lines += (f"{paint.yellow('skipped')} {line}" for line in _skipped(result))
+        lines.append(f"{count(len(result.missing), 'package')} would be fetched or built")
     lines += (
         f"{paint.yellow('pinned')} `{visible(pinned.filename)}`, for which the lock has no hash,"
         f" to sha256:{pinned.sha256}"
@@ -70,17 +69,9 @@ def result_as_json(result: RealiseResult, options: RealiseOptions) -> str:
                     "action": change.action,
                     "before": change.before,
                     "after": change.after,
+                    "origin": change.origin,
                 }
                 for change in result.changes
-            ],
-            "skipped": [
-                {
-                    "name": package.name,
-                    "version": package.version,
-                    "source": package.source,
-                    "source_location": package.source_location,
-                }
-                for package in result.skipped
             ],
             "pinned": [
                 {"name": pinned.name, "filename": pinned.filename, "sha256": pinned.sha256}
@@ -117,20 +108,18 @@ def _headline(result: RealiseResult, planned: bool, seconds: float) -> str:
 
 
 def _change(change: Change, paint: Paint) -> str:
-    name, before, after = change.name, change.before, change.after
+    name, before, after = paint.bold(change.name), change.before, change.after
+    origin = "" if change.origin is None else f" (from {visible(change.origin)})"
     match change.action:
         case "added":
-            return f" {paint.green('+')} {paint.bold(name)}=={after}"
+            version = "" if after is None else f"=={after}"
+            return f" {paint.green('+')} {name}{version}{origin}"
         case "removed":
-            return f" {paint.red('-')} {paint.bold(name)}=={before}"
+            return f" {paint.red('-')} {name}=={before}"
         case "repaired":
-            return f" {paint.yellow('!')} {paint.bold(name)}=={after} (repaired)"
+            return f" {paint.yellow('!')} {name}=={after}{origin} (repaired)"
         case "replaced":
-            versions = f"{before} -> {after}" if before != after else f"{after} (other content)"
-            return f" {paint.yellow('~')} {paint.bold(name)}=={versions}"
-
-
-def _skipped(result: RealiseResult) -> Iterator[str]:
-    for package in result.skipped:
-        source = f"{package.source}, {visible(package.source_location)}"
-        yield f"`{package.name}` ({source}): it has to be built, which is not possible yet"
+            sign = paint.yellow("~")
+            if after is None or after == before:
+                return f" {sign} {name}=={before}{origin} (other content)"
+            return f" {sign} {name}=={before} -> {after}{origin}"

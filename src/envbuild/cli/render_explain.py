@@ -65,7 +65,7 @@ _WHO = {
 
 def explanation_as_text(explanation: Explanation, paint: Paint, *, whole: bool) -> str:
     """Return what decides a wheel; `whole` shortens no digest, and names every file."""
-    name = f"{paint.bold(explanation.name)} {visible(explanation.version)}"
+    name = f"{paint.bold(explanation.name)} {visible(explanation.version or '')}".rstrip()
     archive = f"`{visible(explanation.archive)}`"
     lines = [
         f"{name} is built from {archive}"

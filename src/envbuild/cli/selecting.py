@@ -50,6 +50,12 @@ WHAT_TO_INSTALL = Group(
         Option(name="no-install-workspace", help="The same for all workspace members"),
         Option(name="no-install-local", help="The same for everything from local paths"),
         Option(name="no-install-package", metavar="NAME", help="The same for this package"),
+        Option(
+            name="no-editable",
+            help="Install projects as others are, not as links to where they lie",
+        ),
+        Option(name="editable", sets="no-editable", value=False),
+        Option(name="no-editable-package", metavar="NAME", help="The same for this package"),
     ),
 )
 
@@ -67,6 +73,25 @@ BUILDING = Group(
             metavar="STRATEGY",
             help="What is built with: latest, prefer-locked or require-locked versions",
         ),
+        Option(
+            name="config-setting",
+            short="C",
+            metavar="KEY=VALUE",
+            help="Tell every build backend this",
+        ),
+        Option(name="config-settings", metavar="KEY=VALUE", sets="config-setting"),
+        Option(
+            name="config-settings-package",
+            metavar="NAME:KEY=VALUE",
+            help="Tell the backend of this package this",
+        ),
+        Option(
+            name="no-build-isolation",
+            help="Build with what the environment holds, not with what is declared",
+        ),
+        Option(name="build-isolation", sets="no-build-isolation", value=False),
+        Option(name="no-build-isolation-package", metavar="NAME", help="The same for this package"),
+        Option(name="locked", help="Build with what envbuild.lock pins, and resolve nothing"),
     ),
 )
 

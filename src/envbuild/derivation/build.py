@@ -18,6 +18,7 @@ from envbuild.derivation.fields import (
     check_number,
     check_text,
 )
+from envbuild.derivation.sources import LocalSource, check_facts, facts_as_json
 from envbuild.frozen import field, frozen
 from envbuild.store.tree import fault_of_path
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from envbuild.canonical import Json
     from envbuild.derivation.model import Unpack
-    from envbuild.derivation.sources import Checkout, LocalSource, UnpackSource
+    from envbuild.derivation.sources import Checkout, UnpackSource
     from envbuild.digest import Digest
     from envbuild.sandbox.model import Rung
 
@@ -167,7 +168,9 @@ class BuildWheel:
         source: what gives the source tree.
         subdirectory: of the project in the tree, empty for its root.
         distribution: normalised name that the wheel must be of.
-        version: that it must be of, as locked.
+        version: that it must be of, as locked; `None` where the sources compute it.
+        editable: absolute path of the folder, on this machine, that the wheel leads to (PEP 660);
+            `None` for a wheel that stands for itself. What is editable means something here alone.
         backend: what is asked to build.
         requires: everything that the build environment must meet: what the sources declare, what the
             backend's hook returned, what the project adds. Sorted.
@@ -185,7 +188,8 @@ class BuildWheel:
     source: UnpackSource | Checkout | LocalSource
     subdirectory: str = ""
     distribution: str
-    version: str
+    version: str | None
+    editable: str | None = None
     backend: Backend
     requires: tuple[str, ...] = ()
     environment: tuple[Dependency, ...] = ()
@@ -220,8 +224,9 @@ class BuildWheel:
             source: digest of the source tree.
             payloads: by name, the payload digests of what is in the build environment.
         """
+        facts = self.source.facts if isinstance(self.source, LocalSource) else ()
         return self._form(
-            {"tree": source},
+            {"facts": facts_as_json(facts), "tree": source},
             [
                 {"name": each.name, "payload": payloads[each.name], "version": each.version}
                 for each in self.environment
@@ -244,6 +249,7 @@ class BuildWheel:
             ],
             "distribution": self.distribution,
             "distribution_version": self.version,
+            "editable": self.editable,
             "environment": environment,
             "format": FORMAT,
             "interpreter": self.interpreter.as_json(),
@@ -265,8 +271,8 @@ class BuildWheel:
 _FIELDS = frozenset(
     {
         "backend", "builder", "config_settings", "distribution", "distribution_version",
-        "environment", "format", "interpreter", "kind", "platform", "requires", "salt", "sandbox",
-        "source", "subdirectory", "toolchain", "variables", "version",
+        "editable", "environment", "format", "interpreter", "kind", "platform", "requires", "salt",
+        "sandbox", "source", "subdirectory", "toolchain", "variables", "version",
     }
 )  # fmt: skip
 
@@ -283,7 +289,11 @@ def check_build_wheel(document: dict[str, Json]) -> None:
         for number, value in enumerate(_list(row["values"], f"{place}.values")):
             _check_string(value, f"{place}.values[{number}]")
     check_text(document["distribution"], "distribution")
-    check_text(document["distribution_version"], "distribution_version")
+    if document["distribution_version"] is not None:
+        check_text(document["distribution_version"], "distribution_version")
+    editable = document["editable"]
+    if editable is not None and not _is_folder(editable):
+        raise InvalidDerivation("editable", "it is neither null nor an absolute path")
     is_resolved = _check_source(document["source"])
     _check_environment(document["environment"], is_resolved=is_resolved)
     _check_interpreter(document["interpreter"])
@@ -317,11 +327,16 @@ def _check_source(value: Json) -> bool:
         case {"derivation": derivation, **rest} if not rest:
             check_digest(derivation, "source.derivation")
             return False
-        case {"tree": tree, **rest} if not rest:
+        case {"facts": facts, "tree": tree, **rest} if not rest:
             check_digest(tree, "source.tree")
+            check_facts(facts, "source.facts")
             return True
         case _:
             raise InvalidDerivation("source", "it is neither a derivation nor a tree")
+
+
+def _is_folder(value: Json) -> bool:
+    return isinstance(value, str) and value.startswith("/") and "\0" not in value
 
 
 def _check_environment(value: Json, *, is_resolved: bool) -> None:

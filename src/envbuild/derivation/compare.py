@@ -20,9 +20,10 @@ _LONGEST = 60
 _NAME = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.")
 
 _ORDER = (
-    "kind", "distribution", "distribution_version", "archive", "source", "subdirectory", "backend",
-    "requires", "environment", "config_settings", "variables", "interpreter", "platform",
-    "toolchain", "sandbox", "builder", "unpacker", "verify_record", "salt",
+    "kind", "distribution", "distribution_version", "archive", "source", "subdirectory",
+    "editable", "backend", "requires", "environment", "config_settings", "variables",
+    "interpreter", "platform", "toolchain", "sandbox", "builder", "unpacker", "verify_record",
+    "salt",
 )  # fmt: skip
 """Members of forms as people want to hear of them; others follow by name."""
 
@@ -51,6 +52,7 @@ _LABELS: Mapping[str, str] = {
     "builder": "number of the builder",
     "distribution": "name",
     "distribution_version": "version",
+    "editable": "folder that it leads to",
     "interpreter.abi_flags": "ABI flags of the interpreter",
     "interpreter.cache_tag": "tag of bytecode files",
     "interpreter.ext_suffix": "suffix of extension modules",
@@ -65,6 +67,7 @@ _LABELS: Mapping[str, str] = {
     "sandbox.level": "sandbox",
     "sandbox.network": "network of the sandbox",
     "sandbox.policy": "number of the sandbox's policy",
+    "source.facts": "what `cache-keys` names beside files",
     "subdirectory": "folder of the project in its sources",
     "toolchain.level": "what is known of the toolchain",
     "unpacker": "number of the unpacker",
@@ -79,6 +82,17 @@ _DIFFERS: Mapping[str, tuple[str, str]] = {
     "source.tree": ("the source tree", "differs"),
 }
 """What is there by its digest alone, which tells nobody anything."""
+
+_FACTS: Mapping[str, str] = {
+    "environment": "environment variable",
+    "folder": "folder",
+    "git-commit": "commit of the repository",
+    "git-tags": "set of the repository's tags",
+}
+"""What `cache-keys` names beside files, by kind."""
+
+_DIGESTED_FACTS = frozenset({"environment", "git-tags"})
+"""Those that are there by their digests alone."""
 
 _KINDS: Mapping[Json, str] = {"build-wheel": "it is built", "unpack": "it comes as a wheel"}
 _EMPTY: tuple[Json, ...] = (None, "", [], ())
@@ -140,6 +154,8 @@ def in_words(difference: Difference) -> str:
             return _row_in_words(item, before, after, "the build environment")
         case "toolchain.programs" if bracket:
             return _row_in_words(f"`{item}`", before, after, "the toolchain")
+        case "source.facts" if item.partition(" ")[0] in _FACTS:
+            return _fact(item, before, after)
         case "requires" if bracket:
             return _one_of_many("build requirement", before, after)
         case "config_settings" if bracket:
@@ -239,6 +255,18 @@ def _row_in_words(name: str, before: Json, after: Json, where: str) -> str:
     if first != second:
         return f"{name} {_shown(first)} → {_shown(second)} in {where}"
     return f"{name} {_shown(first)} has another content in {where}"
+
+
+def _fact(item: str, before: Json, after: Json) -> str:
+    kind, _, name = item.partition(" ")
+    what = f"{_FACTS[kind]} `{name}`" if name else _FACTS[kind]
+    if not isinstance(before, dict):
+        return f"{what} counts now"
+    if not isinstance(after, dict):
+        return f"{what} counts no more"
+    if kind in _DIGESTED_FACTS:
+        return f"{what} differs"
+    return f"{what} {_shown(before.get('value'))} → {_shown(after.get('value'))}"
 
 
 def _one_of_many(what: str, before: Json, after: Json) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from envbuild.derivation.model import Fetch, Unpack
 from envbuild.derivation.sources import UnpackSource
 from envbuild.frozen import frozen
-from envbuild.selection.model import Sdist
+from envbuild.selection.model import Sdist, Wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,11 +24,13 @@ class Node:
 
     Attributes:
         package: which.
-        fetch: gives the bytes of its archive.
+        archive: that it comes from.
+        fetch: gives the bytes of the archive.
         unpack: gives the tree.
     """
 
     package: SelectedPackage
+    archive: Wheel | Sdist
     fetch: Fetch
     unpack: Unpack | UnpackSource
 
@@ -36,12 +38,13 @@ class Node:
 def compile_packages(
     packages: Iterable[SelectedPackage], *, verify_record: bool
 ) -> tuple[Node, ...]:
-    """Return the derivations of selected packages, in their order."""
+    """Return the derivations of packages that have an archive, in their order."""
     return tuple(_node(package, verify_record=verify_record) for package in packages)
 
 
 def _node(package: SelectedPackage, *, verify_record: bool) -> Node:
     file, name, version = package.distribution, package.name, package.version
+    assert isinstance(file, Wheel | Sdist)
     fetch = Fetch(
         name=file.filename,
         hash=file.hash,
@@ -51,7 +54,8 @@ def _node(package: SelectedPackage, *, verify_record: bool) -> Node:
     if isinstance(file, Sdist):
         unpack = UnpackSource(source=fetch, distribution=name, version=version)
     else:
+        assert version is not None
         unpack = Unpack(
             source=fetch, distribution=name, version=version, verify_record=verify_record
         )
-    return Node(package=package, fetch=fetch, unpack=unpack)
+    return Node(package=package, archive=file, fetch=fetch, unpack=unpack)

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
 
+PLACE = b"{place}"
+"""Stands for the folder that an editable leads to."""
+
 _RECORDS = ("RECORD", "RECORD.jws", "RECORD.p7s")
 _GENERATOR = b"generator:"
 
@@ -40,6 +43,37 @@ def payload_digest(tree: Tree, read: Callable[[Digest], bytes]) -> Digest:
     ).digest
 
 
+def symbolic_tree(tree: Tree, folder: str, read: Callable[[Digest], bytes]) -> Tree:
+    """Return the tree of an editable with `PLACE` where its files name the folder they lead to.
+
+    So it is the same for one project in every place.
+
+    Args:
+        tree: of the wheel's files.
+        folder: absolute path that it leads to.
+        read: gives the content of a blob.
+    """
+    import re
+
+    # Part of another path it is no mention: `/src` is none in `blob/main/src`. Nor is what stands in
+    # `.dist-info`, which leads nowhere and often has a whole README in it.
+    place = re.compile(rb"(?<![\w.\x80-\xff-])%b(?![\w.\x80-\xff-])" % re.escape(folder.encode()))
+    entries = []
+    for entry in tree.entries:
+        if entry.digest is not None and not _is_in_info(entry):
+            content = read(entry.digest)
+            replaced = place.sub(PLACE, content)
+            entries.append(entry if replaced == content else _with_content(entry, replaced))
+        else:
+            entries.append(entry)
+    return Tree(entries=tuple(entries))
+
+
+def _is_in_info(entry: Entry) -> bool:
+    folder, separator, _ = entry.path.partition("/")
+    return bool(separator) and folder.endswith(".dist-info")
+
+
 def _is_metadata(entry: Entry, names: tuple[str, ...]) -> bool:
     folder, _, name = entry.path.rpartition("/")
     return name in names and folder.endswith(".dist-info") and "/" not in folder
@@ -50,6 +84,10 @@ def _without_generator(entry: Entry, read: Callable[[Digest], bytes]) -> Entry:
         return entry
     lines = read(entry.digest).splitlines(keepends=True)
     content = b"".join(line for line in lines if not line.lower().startswith(_GENERATOR))
+    return _with_content(entry, content)
+
+
+def _with_content(entry: Entry, content: bytes) -> Entry:
     return Entry(
         path=entry.path,
         kind=entry.kind,

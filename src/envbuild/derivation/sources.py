@@ -23,6 +23,7 @@ from envbuild.store.tree import fault_of_path
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from typing import Literal
 
     from envbuild.canonical import Json
@@ -181,9 +182,7 @@ class LocalSource:
     def as_json(self) -> dict[str, Json]:
         """Return the form that is hashed."""
         return {
-            "facts": [
-                {"kind": fact.kind, "name": fact.name, "value": fact.value} for fact in self.facts
-            ],
+            "facts": facts_as_json(self.facts),
             "format": FORMAT,
             "kind": "source",
             "tree": self.tree,
@@ -231,15 +230,24 @@ def check_source(document: dict[str, Json]) -> None:
     """Raise where a record of this kind breaks a rule."""
     check_keys(document, {"facts", "format", "kind", "tree", "version"})
     check_digest(document["tree"], "tree")
-    facts = document["facts"]
+    check_facts(document["facts"], "facts")
+
+
+def facts_as_json(facts: Iterable[Fact]) -> list[Json]:
+    """Return the form of facts that is hashed."""
+    return [{"kind": fact.kind, "name": fact.name, "value": fact.value} for fact in facts]
+
+
+def check_facts(facts: Json, place: str) -> None:
+    """Raise where a list of facts breaks a rule."""
     if not isinstance(facts, list):
-        raise InvalidDerivation("facts", "it is not a list")
+        raise InvalidDerivation(place, "it is not a list")
     last: tuple[str, str] | None = None
     for number, fact in enumerate(facts):
-        place = f"facts[{number}]"
-        key = _check_fact(fact, place)
+        where = f"{place}[{number}]"
+        key = _check_fact(fact, where)
         if last is not None and key <= last:
-            raise InvalidDerivation(place, "it is not greater than the one before")
+            raise InvalidDerivation(where, "it is not greater than the one before")
         last = key
 
 

@@ -71,6 +71,7 @@ class Blueprint:
         load: gives placement and written files of the distribution of that name.
         tolerated: paths of several distributions, with equal content.
         symlinks: in symlink mode, for each name the units that are one link, and where it leads.
+        copied: names of what is copied, whatever the mode.
     """
 
     environment: Digest
@@ -82,6 +83,7 @@ class Blueprint:
     load: Callable[[str], tuple[Placement, tuple[WrittenFile, ...]]]
     tolerated: frozenset[str]
     symlinks: Mapping[str, tuple[tuple[str, str], ...]]
+    copied: frozenset[str] = frozenset()
 
     def job(self, footprint: Footprint) -> Job:
         """Return the work of placing one distribution."""
@@ -91,6 +93,7 @@ class Blueprint:
             folders=footprint.folders,
             tolerated=self.tolerated,
             symlinks=self.symlinks.get(footprint.name, ()),
+            copied=footprint.name in self.copied,
         )
 
 

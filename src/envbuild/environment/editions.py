@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-INSTANTIATION = 2
+INSTANTIATION = 3
 """Of a kept instantiation."""
 
 PLACEMENT = 2

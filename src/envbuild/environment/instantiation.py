@@ -10,7 +10,6 @@ import marshal
 
 from envbuild.environment.footprint import Footprint
 from envbuild.frozen import frozen
-from envbuild.selection.model import SkippedPackage
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +29,9 @@ class Distribution:
         direct_url: symbolic content of its `direct_url.json`, `None` for what an index gave.
         local_archive: path of the archive relative to the lock's folder, where it is a local file
             that the lock names directly.
-        archive: file name of the wheel, for people.
+        archive: file name of the wheel, or what else it comes from, for people.
         excluded: paths that are left to other distributions, sorted.
+        is_editable: whether it leads to a folder on this machine.
     """
 
     footprint: Footprint
@@ -41,6 +41,7 @@ class Distribution:
     local_archive: str | None
     archive: str
     excluded: tuple[str, ...]
+    is_editable: bool
 
 
 @frozen
@@ -52,7 +53,6 @@ class Instantiation:
         skeleton: footprint of what every environment has.
         distributions: sorted by name.
         tolerated: paths that several distributions place, with equal content.
-        skipped: what would have to be built.
         notes: sentences for the user.
     """
 
@@ -61,7 +61,6 @@ class Instantiation:
     skeleton: Footprint
     distributions: tuple[Distribution, ...]
     tolerated: frozenset[str]
-    skipped: tuple[SkippedPackage, ...]
     notes: tuple[str, ...]
 
     def dumps(self) -> bytes:
@@ -80,14 +79,11 @@ class Instantiation:
                         each.local_archive,
                         each.archive,
                         each.excluded,
+                        each.is_editable,
                     )
                     for each in self.distributions
                 ],
                 sorted(self.tolerated),
-                [
-                    (each.name, each.version, each.source, each.source_location)
-                    for each in self.skipped
-                ],
                 self.notes,
             )
         )
@@ -96,23 +92,19 @@ class Instantiation:
     def loads(data: bytes) -> Instantiation:
         """Return what `dumps` gave as `data`, which must come from nowhere else."""
         values = marshal.loads(data)  # noqa: S302 - `store.cache` vouches for it
-        environment, manifest, skeleton, distributions, tolerated, skipped, notes = values
+        environment, manifest, skeleton, distributions, tolerated, notes = values
         return Instantiation(
             environment=environment,
             manifest=manifest,
             skeleton=Footprint.from_tuple(skeleton),
             distributions=tuple(map(_distribution, distributions)),
             tolerated=frozenset(tolerated),
-            skipped=tuple(
-                SkippedPackage(name=name, version=version, source=source, source_location=location)
-                for name, version, source, location in skipped
-            ),
             notes=tuple(notes),
         )
 
 
 def _distribution(values: Any) -> Distribution:
-    footprint, tree, requested, direct_url, local_archive, archive, excluded = values
+    footprint, tree, requested, direct_url, local_archive, archive, excluded, is_editable = values
     return Distribution(
         footprint=Footprint.from_tuple(footprint),
         tree=tree,
@@ -121,4 +113,5 @@ def _distribution(values: Any) -> Distribution:
         local_archive=local_archive,
         archive=archive,
         excluded=excluded,
+        is_editable=is_editable,
     )

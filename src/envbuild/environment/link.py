@@ -91,6 +91,7 @@ class Job:
         files: how many files that is, and `folders` how many folders: for sharing work out.
         tolerated: paths that another distribution places as well, with equal content.
         symlinks: in symlink mode, units that are one link each, and where that leads.
+        copied: whether its files are copied, whatever the mode.
     """
 
     load: Callable[[], tuple[Placement, tuple[WrittenFile, ...]]]
@@ -98,6 +99,7 @@ class Job:
     folders: int
     tolerated: frozenset[str] = frozenset()
     symlinks: tuple[tuple[str, str], ...] = ()
+    copied: bool = False
 
 
 def probe_mode(
@@ -267,7 +269,7 @@ class _Run:
 
     def _links(self, placement: Placement, job: Job, blobs: str) -> None:
         skipped = frozenset(unit for unit, _ in job.symlinks)
-        link_group = self._hardlinks if self.mode == "hardlink" else self._others
+        mode = "copy" if job.copied else self.mode
         for folder, files in placement.links:
             chosen = files
             if skipped:
@@ -276,7 +278,10 @@ class _Run:
                 )
                 if not chosen:
                     continue
-            link_group(folder, chosen, job.tolerated, blobs)
+            if mode == "hardlink":
+                self._hardlinks(folder, chosen, job.tolerated, blobs)
+            else:
+                self._others(mode, folder, chosen, job.tolerated, blobs)
 
     def _hardlinks(
         self,
@@ -317,6 +322,7 @@ class _Run:
 
     def _others(
         self,
+        mode: PlacingMode,
         folder: str,
         files: tuple[tuple[str, str, int], ...],
         tolerated: frozenset[str],
@@ -338,7 +344,7 @@ class _Run:
                 ):
                     self.damaged.append(blob)
                     continue
-                match self.mode:
+                match mode:
                     case "symlink":
                         os.symlink(source, path)
                     case "reflink":

@@ -39,7 +39,17 @@ _DOCUMENT = (
 )
 _INTERPRETER = ("abi_flags", "cache_tag", "implementation", "platform", "soabi", "version")
 _SCHEME = ("data", "headers", "platlib", "purelib", "scripts")
-_DISTRIBUTION = ("direct_url", "excluded", "name", "requested", "tree", "version", "written")
+_DISTRIBUTION = (
+    "direct_url",
+    "editable",
+    "excluded",
+    "name",
+    "requested",
+    "tree",
+    "version",
+    "written",
+)
+_EDITABLE = ("folder", "payload")
 _WRITTEN = ("digest", "executable", "path")
 _LINK = ("path", "target")
 
@@ -67,13 +77,32 @@ class WrittenDigest:
 
 
 @frozen
+class ManifestEditable:
+    """A distribution that is used where it lies (PEP 660): its files lead to a folder.
+
+    Attributes:
+        folder: as the lock has it, relative to the lock's folder unless absolute.
+        payload: payload digest of its files, with `{place}` for the folder's absolute path.
+    """
+
+    folder: str
+    payload: Digest
+
+    def as_json(self) -> dict[str, Json]:
+        """Return the form used in manifests."""
+        return {"folder": self.folder, "payload": self.payload}
+
+
+@frozen
 class ManifestDistribution:
     """One distribution.
 
     Attributes:
         name: normalised.
-        version: as locked.
-        tree: the files of its wheel.
+        version: as locked, or as it was built where the lock has none.
+        tree: the files of its wheel; `None` for an editable, whose files mean something in one place
+            alone.
+        editable: where it leads; `None` for everything else.
         requested: whether a root asks for it.
         direct_url: symbolic content of `direct_url.json`, `None` where there is none.
         written: sorted by path.
@@ -83,7 +112,8 @@ class ManifestDistribution:
 
     name: str
     version: str
-    tree: Digest
+    tree: Digest | None
+    editable: ManifestEditable | None = None
     requested: bool
     direct_url: str | None
     written: tuple[WrittenDigest, ...]
@@ -93,6 +123,7 @@ class ManifestDistribution:
         """Return the form used in manifests."""
         return {
             "direct_url": self.direct_url,
+            "editable": None if self.editable is None else self.editable.as_json(),
             "excluded": list(self.excluded),
             "name": self.name,
             "requested": self.requested,
@@ -212,14 +243,27 @@ def _distribution(value: Json, place: str) -> ManifestDistribution:
     direct_url = row["direct_url"]
     if direct_url is not None and not isinstance(direct_url, str):
         raise InvalidManifest(f"{place}.direct_url", "it is neither a string nor `null`")
+    editable = _editable(row["editable"], f"{place}.editable")
+    if editable and row["tree"] is not None:
+        raise InvalidManifest(f"{place}.tree", "an editable has none")
     return ManifestDistribution(
         name=_text(row, "name", place),
         version=_text(row, "version", place),
-        tree=_digest(row, "tree", place),
+        tree=None if editable else _digest(row, "tree", place),
+        editable=editable,
         requested=_flag(row, "requested", place),
         direct_url=direct_url,
         written=_written(row["written"], f"{place}.written"),
         excluded=_excluded(row["excluded"], f"{place}.excluded"),
+    )
+
+
+def _editable(value: Json, place: str) -> ManifestEditable | None:
+    if value is None:
+        return None
+    row = _record(value, _EDITABLE, place)
+    return ManifestEditable(
+        folder=_text(row, "folder", place), payload=_digest(row, "payload", place)
     )
 
 

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 from envbuild.digest import digest_of
-from envbuild.environment.manifest import Manifest, ManifestDistribution, WrittenDigest
+from envbuild.environment.manifest import (
+    Manifest,
+    ManifestDistribution,
+    ManifestEditable,
+    WrittenDigest,
+)
 from envbuild.environment.skeleton import skeleton_files, skeleton_links
 from envbuild.environment.written import PREFIX, local_archive, uv_cache, written_files
 
@@ -11,6 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from envbuild.digest import Digest
     from envbuild.environment.placement import Placement
     from envbuild.environment.written import WrittenFile
     from envbuild.selection.model import SelectedPackage
@@ -45,16 +51,23 @@ def build_manifest(target: Target, distributions: Iterable[ManifestDistribution]
 
 
 def describe_distribution(
-    target: Target, package: SelectedPackage, placement: Placement, direct_url: bytes | None
+    target: Target,
+    package: SelectedPackage,
+    placement: Placement,
+    direct_url: bytes | None,
+    *,
+    payload: Digest | None = None,
 ) -> ManifestDistribution:
-    """Return what a manifest says of a package.
+    """Return what a manifest says of a package, which has a version.
 
     Args:
         target: what the environment is for.
         package: what was selected.
         placement: where its files go.
         direct_url: the symbolic content of its `direct_url.json`.
+        payload: for an editable, its payload digest.
     """
+    assert package.version is not None
     written = written_files(
         placement,
         prefix=PREFIX,
@@ -63,10 +76,16 @@ def describe_distribution(
         direct_url=direct_url,
         uv_cache=None if local_archive(package) is None else uv_cache(None),
     )
+    editable: ManifestEditable | None = None
+    if payload is not None:
+        editable = ManifestEditable(folder=package.source_location, payload=payload)
+        # It has the hashes of files that name the folder; what it says follows from the rest.
+        written = written[:-1]
     return ManifestDistribution(
         name=package.name,
         version=package.version,
-        tree=placement.tree,
+        tree=placement.tree if editable is None else None,
+        editable=editable,
         requested=package.requested,
         direct_url=None if direct_url is None else direct_url.decode("utf-8"),
         written=_digests(written),

@@ -13,6 +13,7 @@ from envbuild import canonical
 from envbuild.digest import sha256_of
 from envbuild.environment.record import own_row, record_row, relative, written_rows
 from envbuild.frozen import frozen
+from envbuild.selection.model import Sdist, Wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -164,9 +165,11 @@ def uv_cache(changed: int | None) -> bytes:
 
 
 def _archive_info(package: SelectedPackage) -> dict[str, Json]:
-    if package.distribution.hash is None:
+    file = package.distribution
+    assert isinstance(file, Wheel | Sdist)
+    if file.hash is None:
         return {}
-    algorithm, _, value = package.distribution.hash.partition(":")
+    algorithm, _, value = file.hash.partition(":")
     return {"hashes": {algorithm: value}}
 
 

@@ -154,7 +154,7 @@ def parse_group_requires_python(table: Table, place: str, faults: Faults) -> dic
 
 def _git(location: str, place: str, faults: Faults) -> Git | None:
     url, _, commit = location.partition("#")
-    if len(commit) != 40 or commit.strip(_HEXADECIMAL):
+    if not is_commit(commit):
         faults.add(place, f"must end in `#` and a full commit, found `{location}`")
         return None
     if "://" not in url:
@@ -165,7 +165,7 @@ def _git(location: str, place: str, faults: Faults) -> Git | None:
         key, _, value = pair.partition("=")
         query[key] = _unquoted(value)
     revision = query.get("rev", "")
-    if len(revision) == 40 and not revision.strip(_HEXADECIMAL) and revision != commit:
+    if is_commit(revision) and revision != commit:
         faults.add(place, f"asks for commit `{revision}` and is locked to `{commit}`")
     return Git(
         url=url,
@@ -174,6 +174,11 @@ def _git(location: str, place: str, faults: Faults) -> Git | None:
         path=query.get("path", ""),
         lfs=query.get("lfs", "").lower() == "true",
     )
+
+
+def is_commit(text: str) -> bool:
+    """Tell whether `text` is the full name of a commit."""
+    return len(text) == 40 and not text.strip(_HEXADECIMAL)
 
 
 def _edges_by_name(

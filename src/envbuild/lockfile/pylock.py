@@ -6,6 +6,7 @@ Such a lock holds no graph: each package carries the marker under which it is in
 from __future__ import annotations
 
 from envbuild.lockfile.parse import UnsupportedLockVersion
+from envbuild.lockfile.parse_package import is_commit
 from envbuild.lockfile.tables import InvalidEntry
 from envbuild.lockfile.toml import parse_toml
 
@@ -36,8 +37,14 @@ def parse_pylock(text: str, *, file: str) -> Pylock:
 
     document = parse_toml(text, file=file)
     try:
-        return Pylock.from_dict(document)
+        lock = Pylock.from_dict(document)
     except PylockUnsupportedVersionError as error:
         raise UnsupportedLockVersion(file, str(document["lock-version"]), "1.0") from error
     except PylockValidationError as error:
         raise InvalidEntry(file, error.context or "lock-version", error.message) from error
+    for index, package in enumerate(lock.packages):
+        vcs = package.vcs
+        if vcs is not None and vcs.type == "git" and not is_commit(vcs.commit_id):
+            place = f"packages[{index}].vcs.commit-id"
+            raise InvalidEntry(file, place, f"must be a full commit, found `{vcs.commit_id}`")
+    return lock

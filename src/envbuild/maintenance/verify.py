@@ -299,6 +299,8 @@ class _Check:
     def _check_manifests(self) -> int:
         def check(_path: str, data: bytes) -> None:
             for each in decode_manifest(data).distributions:
+                if each.tree is None:
+                    continue
                 name = min(self._names.get(each.tree, {f"{each.name} {each.version}"}))
                 use = Use(name=name, tree=each.tree, path="")
                 self._must_be_there(layout.record(layout.TREES, each.tree), use)

@@ -4,6 +4,9 @@ The tree is copied, since a build may write into its sources; the environment is
 store and can only be read. Where the sandbox has fixed paths, both are where they are on every
 machine. What is printed goes into one log, hook after hook.
 
+An editable (PEP 660) is built where it lies, since what comes of it leads there: its folder can be
+written to, and the rest of the repository that it is in can be read.
+
 Which environment that is, and what becomes of the wheel, is decided by `builder`.
 """
 
@@ -64,7 +67,7 @@ class BuildFailed(RealiseError):
 
     Attributes:
         name: of the package.
-        version: likewise.
+        version: likewise, empty where the lock has none.
         reason: how it ended.
         lines: the last that it printed, the beginnings of long ones.
         log: path of everything that it printed.
@@ -89,10 +92,11 @@ class BuildFailed(RealiseError):
         self.lines = tuple(_cut(line) for line in lines[-_SHOWN_LINES:])
         self.log = log
         self.cause = found.reason if found else None
+        package = f"`{name}` {version}" if version else f"`{name}`"
         shown = "".join(f"\n    {line}" for line in self.lines)
         probably = f"\n  probably {self.cause}" if self.cause else ""
         super().__init__(
-            f"building `{name}` {version} failed: {reason}{shown}{probably}\n  log: {log}",
+            f"building {package} failed: {reason}{shown}{probably}\n  log: {log}",
             hint=found.remedy if found else remedy,
         )
 
@@ -143,8 +147,8 @@ class BuildRoom:
         name: of the package.
         folder: absolute path of a folder on the store's file system that can be filled.
         where: how builds are done.
-        source: the source tree.
-        subdirectory: of the project in it, empty for its root.
+        source: the source tree; for an editable, the absolute path of the project's folder.
+        subdirectory: of the project in the tree, empty for its root.
         backend: who is asked.
         variables: that were declared for this build.
         config_settings: for the backend.
@@ -156,7 +160,7 @@ class BuildRoom:
         *,
         folder: str,
         where: Place,
-        source: Tree,
+        source: Tree | str,
         subdirectory: str,
         backend: Backend,
         variables: Mapping[str, str],
@@ -191,6 +195,10 @@ class BuildRoom:
         except OSError:
             # What cannot be removed stays where a collector finds it.
             pass
+
+    @property
+    def _hook(self) -> str:
+        return "build_editable" if isinstance(self._source, str) else "build_wheel"
 
     @property
     def log(self) -> bytes:
@@ -262,9 +270,10 @@ class BuildRoom:
         Raises:
             HookFailed: it gave no answer.
         """
-        found = self._call("get_requires_for_build_wheel", self._config_settings)
+        hook = f"get_requires_for_{self._hook}"
+        found = self._call(hook, self._config_settings)
         if not isinstance(found, list):
-            raise HookFailed("`get_requires_for_build_wheel` did not return a list of strings")
+            raise HookFailed(f"`{hook}` did not return a list of strings")
         return tuple(each.strip() for each in found)
 
     def build(self) -> str:
@@ -277,7 +286,7 @@ class BuildRoom:
         remove_all(dist)
         os.mkdir(dist)
         named = self._call(
-            "build_wheel", self._inner(dist, f"{FOLDER}/{_DIST}"), self._config_settings
+            self._hook, self._inner(dist, f"{FOLDER}/{_DIST}"), self._config_settings
         )
         if os.path.islink(dist) or not os.path.isdir(dist):
             raise HookFailed("the folder for the wheel is no folder any more")
@@ -300,15 +309,11 @@ class BuildRoom:
             UnsupportedOperation,
         )
 
-        self._copy_source()
-        source = f"{self._work}/{_SOURCE}"
-        inner = f"{FOLDER}/{_SOURCE}"
-        if self._subdirectory:
-            source, inner = f"{source}/{self._subdirectory}", f"{inner}/{self._subdirectory}"
+        folder = self._lay_out_source()
         python = f"{self._inner(self._environment, ENVIRONMENT)}/bin/python"
         try:
             caller = BuildBackendHookCaller(
-                self._inner(source, inner),
+                folder,
                 self._backend.name,
                 backend_path=list(self._backend.path) or None,
                 runner=self._run,
@@ -353,6 +358,7 @@ class BuildRoom:
             variables={**variables, **(extra_environ or {})},
             folder=self._work,
             reads=self._reads(),
+            writes=(self._source,) if isinstance(self._source, str) else (),
             limits=self._left(),
         )
         self._note(f"# {hook}\n")
@@ -430,6 +436,8 @@ class BuildRoom:
             outer=self._environment, inner=self._inner(self._environment, ENVIRONMENT)
         )
         folders = [*self._where.facts.folders, os.path.dirname(self._where.facts.executable)]
+        if isinstance(self._source, str):
+            folders += repository_folders(self._source)
         reads = {
             folder: Readable(outer=folder, inner=folder)
             for folder in folders
@@ -437,14 +445,23 @@ class BuildRoom:
         }
         return (environment, *reads.values())
 
-    def _copy_source(self) -> None:
-        if self._copied:
-            return
-        self._copied = True
+    def _lay_out_source(self) -> str:
+        """Return the path inside of the project's folder, which is there afterwards."""
+        if isinstance(self._source, str):
+            return self._source
+        if not self._copied:
+            self._copied = True
+            self._copy(self._source)
+        source, inner = f"{self._work}/{_SOURCE}", f"{FOLDER}/{_SOURCE}"
+        if self._subdirectory:
+            source, inner = f"{source}/{self._subdirectory}", f"{inner}/{self._subdirectory}"
+        return self._inner(source, inner)
+
+    def _copy(self, tree: Tree) -> None:
         root = f"{self._work}/{_SOURCE}"
         os.mkdir(root)
         store = self._where.store
-        for entry in self._source.entries:
+        for entry in tree.entries:
             path = f"{root}/{entry.path}"
             os.makedirs(os.path.dirname(path), exist_ok=True)
             if entry.target is not None:
@@ -465,6 +482,33 @@ class BuildRoom:
     def _note(self, text: str) -> None:
         with open(self._log, "ab") as file:
             file.write(text.encode("utf-8", "replace"))
+
+
+def repository_folders(folder: str) -> list[str]:
+    """Return the folders of the repository that `folder` is in: its work tree, and its data."""
+    top = folder
+    while not os.path.lexists(f"{top}/.git"):
+        above = os.path.dirname(top)
+        if above == top:
+            return []
+        top = above
+    if top in {"/", os.path.expanduser("~")}:
+        # Somebody's settings are kept in a repository; nothing in there belongs to the project.
+        return []
+    folders = [top] if top != folder else []
+    try:
+        # In a work tree beside the first one it is a file that says where the data is.
+        with open(f"{top}/.git", encoding="utf-8", errors="surrogateescape") as file:
+            data = file.read().removeprefix("gitdir:").strip()
+    except OSError:
+        return folders
+    own = os.path.normpath(os.path.join(top, data))
+    try:
+        with open(f"{own}/commondir", encoding="utf-8", errors="surrogateescape") as file:
+            folders.append(os.path.normpath(os.path.join(own, file.read().strip())))
+    except OSError:
+        folders.append(own)
+    return [each for each in folders if os.path.isdir(each)]
 
 
 def _write(path: str, data: bytes) -> None:

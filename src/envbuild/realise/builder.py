@@ -16,17 +16,18 @@ import threading
 from envbuild import canonical
 from envbuild.derivation.build import BuildWheel, Dependency, Platform
 from envbuild.derivation.compile import compile_packages
-from envbuild.derivation.payload import payload_digest
+from envbuild.derivation.model import Unpack
+from envbuild.derivation.payload import payload_digest, symbolic_tree
 from envbuild.digest import digest_of
 from envbuild.errors import EnvbuildError, RealiseError, raise_all
 from envbuild.events import BuildFinished, BuildStarted, WaitingFor
 from envbuild.frozen import frozen, replace
 from envbuild.lockfile.names import normalise
+from envbuild.lockfile.versions import is_version, same_version
 from envbuild.realise.build import BuildFailed, BuildRoom, HookFailed
 from envbuild.realise.build_system import read_build_system
-from envbuild.realise.plan import archive_sha256, plan_realisation
 from envbuild.realise.unpack import unpack_wheel
-from envbuild.selection.model import Sdist
+from envbuild.selection.model import LocalTree, Repository
 from envbuild.selection.wheels import WheelChooser
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
@@ -36,21 +37,20 @@ from envbuild.store.records import BuildOutput, Realisation, RebuildOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from typing import Protocol
 
     from envbuild.canonical import Json
     from envbuild.derivation.build import Toolchain
     from envbuild.derivation.compile import Node
-    from envbuild.derivation.model import Unpack
     from envbuild.digest import Digest
     from envbuild.realise.build import Place
     from envbuild.realise.build_system import BuildSystem
-    from envbuild.realise.execute import Realised
+    from envbuild.realise.local_files import Signature
+    from envbuild.realise.source_trees import SourceTree, SourceTrees
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.running import Running
-    from envbuild.store.tree import Tree
 
     class Pins(Protocol):
         """Says what packages are built with. Called from several threads at once."""
@@ -58,7 +58,7 @@ if TYPE_CHECKING:
         def environment(
             self,
             package: SelectedPackage,
-            sha256: str,
+            source: SourceTree,
             requires: tuple[str, ...],
             hook_requires: tuple[str, ...] | None,
         ) -> BuildPins:
@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 
             Args:
                 package: to be built.
-                sha256: of its archive.
+                source: that it is built from.
                 requires: that it declares.
                 hook_requires: that its backend adds, `None` where that was not asked yet.
 
@@ -109,13 +109,22 @@ class WrongWheel(RealiseError):
 
     Attributes:
         name: of the package.
-        version: likewise.
+        version: likewise, `None` where the lock has none.
         filename: of what was built.
         reason: what is wrong with it.
     """
 
-    def __init__(self, name: str, version: str, filename: str, reason: str) -> None:
-        super().__init__(f"building `{name}` {version} gave `{filename}`, {reason}")
+    def __init__(
+        self,
+        name: str,
+        version: str | None,
+        filename: str,
+        reason: str,
+        *,
+        hint: str | None = None,
+    ) -> None:
+        package = f"`{name}` {version}" if version else f"`{name}`"
+        super().__init__(f"building {package} gave `{filename}`, {reason}", hint=hint)
         self.name = name
         self.version = version
         self.filename = filename
@@ -150,17 +159,23 @@ class Built:
     """What came of a package.
 
     Attributes:
+        version: of the wheel.
         tree: of the wheel.
         made_by: the derivation that gives it.
         payload: the tree's payload digest.
+        folder: for an editable, the folder that it leads to.
+        signatures: of paths on this machine, see `SourceTree`; all those that this rests on.
         notes: what the user should know.
         fetched: bytes that came from elsewhere for it.
         pinned: SHA-256 of the source archive where the lock has none and it was hashed just now.
     """
 
+    version: str
     tree: Digest
     made_by: BuildWheel | Unpack
     payload: Digest
+    folder: str | None = None
+    signatures: tuple[tuple[str, Signature | None], ...] | None = ()
     notes: tuple[str, ...] = ()
     fetched: int = 0
     pinned: str | None = None
@@ -217,10 +232,9 @@ class Workplace:
         where: how single builds are done.
         running: protects what is made here from a collector.
         pins: say what packages are built with.
-        archives: realises wheels and source trees that are missing.
+        sources: give the trees that are built from, and the wheels that are built with.
         toolchain: what compiles.
         limits: what an archive may unpack to.
-        refresh: names of packages whose archives without a locked hash are pinned anew.
         verify_record: whether a RECORD that disagrees is an error.
         jobs: builds at once.
     """
@@ -228,10 +242,9 @@ class Workplace:
     where: Place
     running: Running
     pins: Pins
-    archives: Callable[[tuple[Node, ...]], dict[str, Realised]]
+    sources: SourceTrees
     toolchain: Toolchain
     limits: Limits
-    refresh: tuple[str, ...]
     verify_record: bool
     jobs: int
 
@@ -310,11 +323,10 @@ class Builder:
         Raises:
             EnvbuildError: it cannot be built, whatever is done.
         """
-        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
-        found = self._known_trees((node,))
-        if not found:
+        source = self._work.sources.find(package)
+        if source is None:
             return Described(package=package, environment={})
-        job = self._job(package, found[package.name], node)
+        job = _job(package, source)
         pins = self._pins(job, None)
         environment: dict[str, Built] = {}
         for each in pins.packages:
@@ -323,7 +335,7 @@ class Builder:
                 environment[each.name] = known
         described = Described(
             package=package,
-            source=job.digest,
+            source=job.source.digest,
             system=job.system,
             pins=pins,
             environment=environment,
@@ -331,14 +343,14 @@ class Builder:
         if not pins.is_whole or len(environment) < len(pins.packages):
             return described
         derivation = self._derivation(job, pins, environment)
-        resolved = derivation.resolved(job.digest, _payloads(environment))
+        resolved = derivation.resolved(job.source.digest, _payloads(environment))
         return replace(described, derivation=derivation, resolved=resolved)
 
     def _find_dependency(self, package: SelectedPackage) -> Built | None:
-        if isinstance(package.distribution, Sdist):
+        if package.is_built:
             return self.find(package)
         (node,) = compile_packages((package,), verify_record=self._work.verify_record)
-        trees = self._known_trees((node,))
+        trees = self._work.sources.known((node,))
         return self._unpacked(node, trees[package.name]) if trees else None
 
     def _build(self, package: SelectedPackage) -> Built | EnvbuildError:
@@ -358,9 +370,7 @@ class Builder:
             return self._done[identity]
 
     def _rebuild(self, package: SelectedPackage) -> Rebuilt:
-        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
-        sources, _ = self._trees((node,))
-        job = self._job(package, sources[package.name], node)
+        job = _job(package, self._work.sources.obtain(package))
         identity, pins = _identity(package), self._pins(job, None)
         environment = self._environment(package, identity, pins)
         outcome = self._make(job, pins, environment, identity, again=True)
@@ -368,60 +378,58 @@ class Builder:
         return Rebuilt(key=outcome.made.resolved_key, known=outcome.known, made=outcome.made)
 
     def _realise(self, package: SelectedPackage, identity: str) -> Built:
-        (node,) = compile_packages((package,), verify_record=self._work.verify_record)
-        sources, realised = self._trees((node,))
-        job = self._job(package, sources[package.name], node)
-        pins = self._pins(job, None)
-        environment = self._environment(package, identity, pins)
+        sources = self._work.sources
         found: Built | None = None
-        if pins.is_whole:
-            derivation = self._derivation(job, pins, environment)
-            known = self._known(derivation.resolved_key(job.digest, _payloads(environment)))
-            found = None if known is None else self._built(derivation, known)
+        # Where it is known what came of them, the files of a local tree need not be read.
+        source = sources.find(package)
+        if source is not None:
+            found = self._realise_known(package, source, identity)
         if found is None:
-            outcome = self._make(job, pins, environment, identity)
-            found = self._built(outcome.derivation, outcome.result)
-        mine = realised.get(package.name)
-        if mine is None:
-            return found
+            source = sources.obtain(package)
+            found = self._realise_from(package, source, identity)
+        assert source is not None
         return replace(
             found,
-            notes=(*mine.notes, *found.notes),
-            fetched=mine.fetched,
-            pinned=mine.pinned,
+            signatures=source.signatures,
+            notes=(*source.notes, *found.notes),
+            fetched=source.fetched,
+            pinned=source.pinned,
         )
 
-    def _job(self, package: SelectedPackage, digest: Digest, node: Node) -> _Job:
-        tree = self._store.read_tree(digest)
-        assert tree is not None
-        sha256 = archive_sha256(node.fetch, self._store)
-        assert sha256 is not None
-        system = read_build_system(self._project_file(tree, package), name=package.name)
-        return _Job(
-            package=package, node=node, digest=digest, tree=tree, sha256=sha256, system=system
-        )
+    def _realise_known(
+        self, package: SelectedPackage, source: SourceTree, identity: str
+    ) -> Built | None:
+        """Return what is known to come of sources, once all that they are built with is there."""
+        job = _job(package, source)
+        pins = self._pins(job, None)
+        if not pins.is_whole:
+            return None
+        environment = self._environment(package, identity, pins)
+        derivation = self._derivation(job, pins, environment)
+        known = self._known(derivation.resolved_key(source.digest, _payloads(environment)))
+        return None if known is None else self._built(derivation, known)
 
-    def _project_file(self, tree: Tree, package: SelectedPackage) -> bytes | None:
-        path = f"{package.subdirectory}/pyproject.toml".lstrip("/")
-        for entry in tree.entries:
-            if entry.path == path and entry.digest is not None:
-                return self._store.read_blob(entry.digest)
-        return None
+    def _realise_from(self, package: SelectedPackage, source: SourceTree, identity: str) -> Built:
+        job = _job(package, source)
+        pins = self._pins(job, None)
+        environment = self._environment(package, identity, pins)
+        outcome = self._make(job, pins, environment, identity)
+        return self._built(outcome.derivation, outcome.result)
 
     def _pins(self, job: _Job, hook_requires: tuple[str, ...] | None) -> BuildPins:
         return self._work.pins.environment(
-            job.package, job.sha256, job.system.requires, hook_requires
+            job.package, job.source, job.system.requires, hook_requires
         )
 
     def _environment(
         self, package: SelectedPackage, identity: str, pins: BuildPins
     ) -> dict[str, Built]:
         """Realise everything that a package is built with."""
-        wheels = [each for each in pins.packages if not isinstance(each.distribution, Sdist)]
-        built = [each for each in pins.packages if isinstance(each.distribution, Sdist)]
+        wheels = [each for each in pins.packages if not each.is_built]
+        built = [each for each in pins.packages if each.is_built]
         self._note_needs(package, identity, built)
         nodes = compile_packages(wheels, verify_record=self._work.verify_record)
-        trees, _ = self._trees(nodes)
+        trees, _ = self._work.sources.unpack(nodes)
         environment = {
             node.package.name: self._unpacked(node, trees[node.package.name]) for node in nodes
         }
@@ -460,22 +468,14 @@ class Builder:
                     waiting.append((needed, [*names, name]))
         return None
 
-    def _known_trees(self, nodes: tuple[Node, ...]) -> dict[str, Digest]:
-        running = self._work.running
-        running.needs(keys=[node.unpack.digest for node in nodes])
-        plan = plan_realisation(nodes, self._store, refresh=self._work.refresh)
-        running.needs(trees=plan.trees.values())
-        return plan.trees
-
-    def _trees(self, nodes: tuple[Node, ...]) -> tuple[dict[str, Digest], dict[str, Realised]]:
-        """Return the trees of archives, and what was done for those that were missing."""
-        known = self._known_trees(nodes)
-        missing = tuple(node for node in nodes if node.package.name not in known)
-        realised = self._work.archives(missing) if missing else {}
-        return known | {name: result.tree for name, result in realised.items()}, realised
-
     def _unpacked(self, node: Node, tree: Digest) -> Built:
-        return Built(tree=tree, made_by=node.unpack, payload=self._payload(tree))  # type: ignore[arg-type]
+        assert isinstance(node.unpack, Unpack)
+        return Built(
+            version=node.unpack.version,
+            tree=tree,
+            made_by=node.unpack,
+            payload=self._payload(tree),
+        )
 
     def _payload(self, digest: Digest) -> Digest:
         name = f"payloads/{digest[:2]}/{digest[2:]}"
@@ -493,15 +493,18 @@ class Builder:
     ) -> BuildWheel:
         package, where = job.package, self._work.where
         return BuildWheel(
-            source=job.node.unpack,  # type: ignore[arg-type]
-            subdirectory=package.subdirectory,
+            source=job.source.made_by,
+            subdirectory=job.source.subdirectory,
             distribution=package.name,
             version=package.version,
+            editable=job.editable,
             backend=job.system.backend,
             requires=pins.requires,
             environment=tuple(
                 Dependency(
-                    name=each.name, version=each.version, made_by=environment[each.name].made_by
+                    name=each.name,
+                    version=environment[each.name].version,
+                    made_by=environment[each.name].made_by,
                 )
                 for each in sorted(pins.packages, key=lambda each: each.name)
             ),
@@ -528,12 +531,20 @@ class Builder:
         output = realisation.output
         assert isinstance(output, BuildOutput)
         notes = realisation.notes
+        version = derivation.version or _version_of(realisation.name)
         others = len(self._store.realisations(realisation.resolved_key)) - 1
         if others > 0:
             name = derivation.distribution
             told = "is not reproducible: built again, it came out differently"
-            notes += (f"`{name}` {derivation.version} {told}; see `envbuild explain {name}`",)
-        return Built(tree=output.digest, made_by=derivation, payload=output.payload, notes=notes)
+            notes += (f"`{name}` {version} {told}; see `envbuild explain {name}`",)
+        return Built(
+            version=version,
+            tree=output.digest,
+            made_by=derivation,
+            payload=output.payload,
+            folder=derivation.editable,
+            notes=notes,
+        )
 
     def _make(
         self,
@@ -551,10 +562,13 @@ class Builder:
                 package.name,
                 folder=f"{publication.staging}/build",
                 where=self._work.where,
-                source=job.tree,
-                subdirectory=package.subdirectory,
+                source=job.editable or self._work.sources.read(job.source),
+                subdirectory=job.source.subdirectory,
                 backend=job.system.backend,
-                variables=self._work.pins.variables(package.name),
+                variables={
+                    **job.source.variables,
+                    **self._work.pins.variables(package.name),
+                },
                 config_settings=self._work.pins.config_settings(package.name),
             )
             self._work.where.reporter.report(
@@ -591,7 +605,7 @@ class Builder:
         again: bool,
     ) -> _Outcome:
         """Build, unless somebody else has: of all who want the same, one does it."""
-        key = derivation.resolved_key(job.digest, _payloads(environment))
+        key = derivation.resolved_key(job.source.digest, _payloads(environment))
         path = self._store.absolute(layout.work_lock(key))
         reporter, package = self._work.where.reporter, job.package
         lock = locks.try_mutex(path)
@@ -634,21 +648,25 @@ class Builder:
         from hashlib import file_digest
 
         package, filename = job.package, os.path.basename(wheel)
-        self._check_name(package, filename)
+        version = self._check_name(package, filename)
         with open(wheel, "rb") as file:
             archive = file_digest(file, "sha256").hexdigest()
             unpacked = unpack_wheel(
                 file.fileno(),
                 filename=filename,
                 distribution=package.name,
-                version=package.version,
+                version=version,
                 verify_record=True,
                 limits=self._work.limits,
                 blobs=publication.blobs,
             )
         tree = publication.add_tree(unpacked.tree)
-        payload = payload_digest(unpacked.tree, self._store.read_blob)
-        resolved = derivation.resolved(job.digest, _payloads(environment))
+        read = self._store.read_blob
+        unplaced = unpacked.tree
+        if job.editable is not None:
+            unplaced = symbolic_tree(unplaced, job.editable, read)
+        payload = payload_digest(unplaced, read)
+        resolved = derivation.resolved(job.source.digest, _payloads(environment))
         publication.add_record(layout.DERIVATIONS, canonical.encode(derivation.as_json()))
         key = publication.add_record(layout.DERIVATIONS, canonical.encode(resolved))
         _, log = self._keep_log(key, room.log)
@@ -672,13 +690,28 @@ class Builder:
         publication.commit()
         return realisation
 
-    def _check_name(self, package: SelectedPackage, filename: str) -> None:
+    def _check_name(self, package: SelectedPackage, filename: str) -> str:
+        """Return the version of a wheel that is called as it should be."""
         parts = filename.removesuffix(".whl").split("-")
         name, version = package.name, package.version
         if len(parts) not in {5, 6} or normalise(parts[0]) != name:
             raise WrongWheel(name, version, filename, f"which is no wheel of `{name}`")
         if self._chooser.choose([filename]) is None:
             raise WrongWheel(name, version, filename, "which does not fit the interpreter")
+        found = parts[1]
+        if version is None:
+            if not is_version(found):
+                raise WrongWheel(name, version, filename, f"and `{found}` is no version")
+            return found
+        if isinstance(package.distribution, LocalTree) and not same_version(found, version):
+            raise WrongWheel(
+                name,
+                version,
+                filename,
+                "another version than the lock has",
+                hint="the project has changed since it was locked: lock it again",
+            )
+        return version
 
     def _failed(
         self,
@@ -689,14 +722,14 @@ class Builder:
         error: HookFailed,
     ) -> BuildFailed:
         """Keep the log of a build that failed, and return what to raise."""
-        resolved = canonical.encode(derivation.resolved(job.digest, _payloads(environment)))
+        resolved = canonical.encode(derivation.resolved(job.source.digest, _payloads(environment)))
         key = digest_of(resolved)
         write_record(self._store, layout.record(layout.DERIVATIONS, key), resolved)
         data = room.log
         path, _ = self._keep_log(key, data)
         return BuildFailed(
             job.package.name,
-            job.package.version,
+            job.package.version or "",
             error.reason,
             lines=data[-_TOLD_BYTES:].decode("utf-8", "replace").splitlines(),
             log=self._store.absolute(path),
@@ -716,18 +749,21 @@ class _Job:
 
     Attributes:
         package: which.
-        node: what gives its sources.
-        digest: of the source tree `tree`.
-        sha256: of the source archive.
-        system: how the tree says that it is built.
+        source: that it is built from.
+        system: how the source says that it is built.
     """
 
     package: SelectedPackage
-    node: Node
-    digest: Digest
-    tree: Tree
-    sha256: str
+    source: SourceTree
     system: BuildSystem
+
+    @property
+    def editable(self) -> str | None:
+        """The folder that it is to be used in, `None` where it is not editable."""
+        local = self.package.distribution
+        if isinstance(local, LocalTree) and local.editable:
+            return self.source.folder
+        return None
 
 
 @frozen
@@ -752,11 +788,26 @@ class _Outcome:
         return result
 
 
+def _job(package: SelectedPackage, source: SourceTree) -> _Job:
+    system = read_build_system(source.project_file, name=package.name)
+    return _Job(package=package, source=source, system=system)
+
+
 def _identity(package: SelectedPackage) -> str:
     """Return what tells a package to be built from others."""
-    file = package.distribution
-    where = file.hash or file.location
+    match package.distribution:
+        case Repository(commit=commit, lfs=lfs):
+            where = f"{commit} {lfs}"
+        case LocalTree(location=location, editable=editable):
+            where = f"{location} {editable}"
+        case archive:
+            where = archive.hash or archive.location
     return f"{package.name} {package.version} {where} {package.subdirectory}"
+
+
+def _version_of(wheel: str) -> str:
+    """Return the version that the file name of a wheel has."""
+    return wheel.split("-")[1]
 
 
 def _payloads(environment: Mapping[str, Built]) -> dict[str, Digest]:

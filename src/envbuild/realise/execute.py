@@ -139,7 +139,7 @@ def execute(
             in the store.
     """
     if settings.offline:
-        remote = [node.package.distribution.filename for node in missing if needs_network(node)]
+        remote = [node.archive.filename for node in missing if needs_network(node)]
         if remote:
             raise MissingOffline(remote)
     results: dict[str, Realised] = {}
@@ -188,9 +188,7 @@ def _take_mutexes(
         if not held:
             node = waiting[0]
             path = _mutex_path(store, node)
-            reporter.report(
-                WaitingFor(what=node.package.distribution.filename, holder=locks.holder(path))
-            )
+            reporter.report(WaitingFor(what=node.archive.filename, holder=locks.holder(path)))
             held.append((node, locks.wait_for_mutex(path)))
     except OSError as error:
         for _, lock in held:
@@ -240,12 +238,12 @@ class _Run:
             self._work(nodes)
 
     def _work(self, nodes: Sequence[Node]) -> None:
-        sizes = [node.package.distribution.size for node in nodes]
+        sizes = [node.archive.size for node in nodes]
         known = [size for size in sizes if size is not None]
         total = sum(known) if len(known) == len(sizes) else None
         self._reporter.report(FetchesPlanned(count=len(nodes), size=total))
         # Large ones first, so that the last to finish is not one that began last.
-        queue = sorted(nodes, key=lambda node: node.package.distribution.size or 0)
+        queue = sorted(nodes, key=lambda node: node.archive.size or 0)
         threads = [
             threading.Thread(target=self._drain, args=(queue,), daemon=True)
             for _ in range(min(self._settings.jobs, len(nodes)))
@@ -298,7 +296,7 @@ class _Run:
                 self._fetcher.cancel()
 
     def _realise(self, node: Node) -> Realised:
-        archive = node.package.distribution
+        archive = node.archive
         with self._fetcher.fetch(
             self._locate(node),
             name=archive.filename,
@@ -320,7 +318,7 @@ class _Run:
         )
 
     def _unpack(self, node: Node, archive: int) -> Outcome:
-        filename, limits = node.package.distribution.filename, self._settings.limits
+        filename, limits = node.archive.filename, self._settings.limits
         match node.unpack:
             case Unpack() as unpack:
                 assert self._unpackers is not None
@@ -356,12 +354,12 @@ class _Run:
             return
         pinned = archive_sha256(node.fetch, self._store)
         if pinned is not None and pinned != sha256:
-            raise HashChanged(node.package.distribution.filename, node.package.name, pinned, sha256)
+            raise HashChanged(node.archive.filename, node.package.name, pinned, sha256)
 
     def _publish(self, node: Node, fetched: Fetched, unpacked: Outcome) -> Digest:
         """Stage everything that says where the tree came from."""
         publication, unpack, fetch = self._publication, node.unpack, node.fetch
-        name = node.package.distribution.filename
+        name = node.archive.filename
         tree = publication.add_record(layout.TREES, unpacked.tree)
         resolved = canonical.encode(unpack.resolved(fetched.sha256))
         for form in (fetch.as_json(), unpack.as_json()):

@@ -45,6 +45,9 @@ if TYPE_CHECKING:
     Fingerprint = tuple[int, ...]
     """Device, inode, mode, size and both times in nanoseconds: of a link and of what it leads to."""
 
+    Signature = tuple[int, int, int]
+    """Modification time in nanoseconds, inode number and size."""
+
 _FINGERPRINT_LENGTH = 6
 
 
@@ -80,6 +83,8 @@ class LocalFiles:
         subdirectory: of the project in the tree.
         items: sorted by path.
         facts: sorted by kind and name.
+        signatures: for each path that may show a change its modification time, inode number and
+            size, `None` where nothing is there; `None` in all where that would not show everything.
         notes: what the user should know.
     """
 
@@ -87,6 +92,7 @@ class LocalFiles:
     subdirectory: str
     items: list[LocalFile]
     facts: tuple[Fact, ...]
+    signatures: tuple[tuple[str, Signature | None], ...] | None
     notes: tuple[str, ...]
 
     def check_paths(self) -> None:
@@ -121,6 +127,11 @@ class LocalFile:
         return self.fingerprint[-3]
 
     @property
+    def signature(self) -> Signature:
+        """Modification time in nanoseconds, inode number and size."""
+        return self.fingerprint[-2], self.fingerprint[-5], self.fingerprint[-3]
+
+    @property
     def executable(self) -> bool:
         """Whether somebody may execute the file."""
         return self.fingerprint[-4] & 0o111 != 0
@@ -148,6 +159,8 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
     folder = os.path.realpath(folder)
     if not os.path.isdir(folder):
         raise InvalidLocalTree(folder, ["it is no folder"])
+    if not canonical.is_text(folder):
+        raise InvalidLocalTree(printable(folder), ["its path is no Unicode text"])
     try:
         keys = _cache_keys(folder)
         if editable and keys is None:
@@ -174,6 +187,7 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
         subdirectory=subdirectory,
         items=items,
         facts=tuple(sorted(facts, key=lambda fact: (fact.kind, fact.name))),
+        signatures=_signatures(folder, keys or (), items) if editable else None,
         notes=tuple(sorted(search.notes)),
     )
 
@@ -279,6 +293,32 @@ class _Search:
 
     def _leave_out(self, path: str, reason: str) -> None:
         self.notes.add(f"`{path}` is left out: it is a link that {reason}")
+
+
+def _signatures(
+    folder: str, keys: Iterable[CacheKey], items: Iterable[LocalFile]
+) -> tuple[tuple[str, Signature | None], ...] | None:
+    """Return what shows that an editable has changed, as it was when its files were looked at."""
+    found: dict[str, Signature | None] = {f"{folder}/pyproject.toml": None}
+    for key in keys:
+        match key:
+            case FileKey(path=path):
+                found.setdefault(os.path.normpath(os.path.join(folder, path)), None)
+            case FolderKey(path=path):
+                place = os.path.normpath(os.path.join(folder, path))
+                try:
+                    status = os.lstat(place)
+                except OSError:
+                    found[place] = None
+                else:
+                    found[place] = (status.st_mtime_ns, status.st_ino, status.st_size)
+            case GlobKey() | GitKey() | VariableKey():
+                return None
+    for item in items:
+        if item.is_followed:
+            return None
+        found[item.place] = item.signature
+    return tuple(sorted(found.items()))
 
 
 def _steps_out(path: str) -> int:

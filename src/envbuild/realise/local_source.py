@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from envbuild.realise.local_files import Fingerprint, LocalFile
+    from envbuild.realise.local_files import Fingerprint, LocalFile, Signature
     from envbuild.realise.unpack import Unpacked
     from envbuild.store.local import Store
     from envbuild.store.publish import Blobs
@@ -47,6 +47,8 @@ class IdentifiedTree:
         subdirectory: of the project in the tree; empty where the tree is the project's folder.
         files: number of its files.
         read: how many of them had to be read.
+        signatures: paths with modification time, inode number and size: the tree is this one as long
+            as none of them changes; `None` where that cannot be said.
         notes: what the user should know of it.
     """
 
@@ -54,6 +56,7 @@ class IdentifiedTree:
     subdirectory: str
     files: int
     read: int
+    signatures: tuple[tuple[str, Signature | None], ...] | None
     notes: tuple[str, ...]
 
 
@@ -110,6 +113,7 @@ def identify_tree(
         subdirectory=found.subdirectory,
         files=len(found.items),
         read=read,
+        signatures=found.signatures if _are_settled(found.signatures, now - _RACY) else None,
         notes=found.notes,
     )
 
@@ -147,6 +151,11 @@ def ingest_tree(folder: str, *, environ: Mapping[str, str], blobs: Blobs) -> Ing
         subdirectory=found.subdirectory,
         unpacked=unpacked,
     )
+
+
+def _are_settled(signatures: Iterable[tuple[str, Signature | None]] | None, until: int) -> bool:
+    """Tell whether none of the files was changed so late that another change could look the same."""
+    return all(each is None or each[0] < until for _, each in signatures or ())
 
 
 def _hash(item: LocalFile) -> Entry:

@@ -9,6 +9,7 @@ outside of any sandbox; it is first asked for an answer of wheels alone, which r
 from __future__ import annotations
 
 import os
+import threading
 
 from envbuild.errors import ResolutionError
 from envbuild.index.redaction import redact
@@ -29,6 +30,9 @@ OLDEST = (0, 13)
 """The first version of uv whose options and settings are those used here."""
 
 _TOLD_LINES = 30
+
+_SECONDS = 600.0
+"""Long enough for what it has to build to know its metadata."""
 
 _UNSOLVABLE = 1
 """What uv exits with where no versions meet the requirements; for other failures it is 2."""
@@ -65,12 +69,13 @@ class UvFailed(ResolutionError):
 
     Attributes:
         package: whose build requirements it was asked for.
-        code: that it exited with.
+        code: that it exited with; `None` where it was ended.
         told: the last lines that it printed.
     """
 
-    def __init__(self, package: str, code: int, told: str) -> None:
-        super().__init__(f"uv failed on what `{package}` is built with (exit code {code}): {told}")
+    def __init__(self, package: str, code: int | None, told: str) -> None:
+        ended = "" if code is None else f" (exit code {code})"
+        super().__init__(f"uv failed on what `{package}` is built with{ended}: {told}")
         self.package = package
         self.code = code
         self.told = told
@@ -100,6 +105,7 @@ class UvProgram:
             name: value for name, value in environ.items() if name not in _NOT_PASSED_ON
         }
         self._offline = offline
+        self._mutex = threading.Lock()
         self._program: str | None = None
 
     def resolve(self, request: ResolutionRequest, interpreter: Interpreter) -> Resolved:
@@ -111,9 +117,11 @@ class UvProgram:
             Unresolvable: nothing meets the requirements.
             CannotUseLocked: something must be as locked, and cannot.
         """
-        if self._program is None:
-            self._program = find_uv(self._environ)
-        program = self._program
+        # One at a time, also because `sysconfig`, which is asked there, may be seen half made.
+        with self._mutex:
+            if self._program is None:
+                self._program = find_uv(self._environ)
+            program = self._program
 
         def solve(
             pins: tuple[Pin, ...], *, only_wheels: frozenset[str] | None
@@ -142,17 +150,23 @@ class UvProgram:
             for name, text in files.items():
                 with open(f"{folder}/{name}", "w", encoding="utf-8", newline="\n") as file:
                     file.write(text)
-            done = subprocess.run(
-                (program, *self._arguments(interpreter.executable, only_wheels)),
-                cwd=folder,
-                env=self._environ,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                check=False,
-            )
+            try:
+                done = subprocess.run(
+                    (program, *self._arguments(interpreter.executable, only_wheels)),
+                    cwd=folder,
+                    env=self._environ,
+                    stdin=subprocess.DEVNULL,
+                    capture_output=True,
+                    text=True,
+                    encoding="utf-8",
+                    errors="replace",
+                    check=False,
+                    timeout=_SECONDS,
+                )
+            except subprocess.TimeoutExpired:
+                # It never ends where projects need one another for their metadata.
+                told = f"it did not come to an end within {_SECONDS:g} s"
+                raise UvFailed(request.package, None, told) from None
             if done.returncode == 0:
                 with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
                     return read_output(file.read(), beside=folder, folder=self._folder)

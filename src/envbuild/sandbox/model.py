@@ -142,9 +142,11 @@ class Request:
         argv: the program, by path or by a name to be found on `PATH` of `variables`, and arguments.
         cwd: the working folder.
         variables: the complete environment, but for `PWD`, which is `cwd`.
-        folder: absolute path of the build folder, outside. It exists and is the only place that the
-            program may write to. It has, or is given, the folders `home` and `tmp`.
+        folder: absolute path of the build folder, outside. It exists and is, with `writes`, all that
+            the program may write to. It has, or is given, the folders `home` and `tmp`.
         reads: what else it may read, beside the system.
+        writes: absolute paths of folders that it may write to, each at the same path inside. None is
+            `/`, nor in or above the build folder as it is inside.
         network: permit the use of the machine's network.
     """
 
@@ -153,6 +155,7 @@ class Request:
     variables: Mapping[str, str]
     folder: str
     reads: tuple[Readable, ...] = ()
+    writes: tuple[str, ...] = ()
     network: bool = False
     limits: Limits = Limits()
 

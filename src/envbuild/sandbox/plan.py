@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from typing import Literal, TypedDict
 
     from envbuild.sandbox.machine import Machine
-    from envbuild.sandbox.model import Readable, Request, Rung
+    from envbuild.sandbox.model import Request, Rung
 
     Mount = (
         tuple[Literal["bind"], str, str, Literal["read", "write", "device"]]
@@ -176,17 +176,19 @@ def _mounts(request: Request, system: System) -> tuple[Mount, ...]:
     mounts.append(("memory", SHARED_MEMORY, _SHARED_MEMORY_SIZE))
     for name, target in (("fd", ""), ("stdin", "/0"), ("stdout", "/1"), ("stderr", "/2")):
         mounts.append(("link", f"/dev/{name}", f"/proc/self/fd{target}"))
+    places = [*(each.inner for each in request.reads), *request.writes]
     temporary = f"{request.folder}/{TEMPORARY}"
     # Nothing is ever put into a place that an earlier program could write to: it might have left a
     # link there. So a place with something to be read in it stays a folder of the root.
     mounts.extend(
         ("bind", temporary, path, "write")
         for path in ("/tmp", "/var/tmp")  # noqa: S108 - what programs use that ask for no other
-        if not any(f"{each.inner}/".startswith(f"{path}/") for each in request.reads)
+        if not any(f"{place}/".startswith(f"{path}/") for place in places)
     )
     # What contains others comes before them.
-    reads = sorted(request.reads, key=_inner)
-    mounts.extend(("bind", each.outer, each.inner, "read") for each in reads)
+    shown: list[Mount] = [("bind", each.outer, each.inner, "read") for each in request.reads]
+    shown += [("bind", path, path, "write") for path in request.writes]
+    mounts.extend(sorted(shown, key=_inner))
     mounts.append(("bind", request.folder, FOLDER, "write"))
     return _with_folders(mounts)
 
@@ -217,8 +219,9 @@ def _folders_above(path: str) -> list[str]:
     return ["/" + "/".join(names[:count]) for count in range(1, len(names) + 1)]
 
 
-def _inner(each: Readable) -> str:
-    return posixpath.normpath(each.inner)
+def _inner(mount: Mount) -> str:
+    assert mount[0] == "bind"
+    return posixpath.normpath(mount[2])
 
 
 def _accounts() -> tuple[tuple[str, str], ...]:
@@ -270,6 +273,7 @@ def _rules(request: Request, rung: Rung, landlock: int, system: System) -> Rules
         ("/proc", _READ),
         *((path, _READ_FILE | _WRITE_FILE | _TRUNCATE | _DEVICE_CONTROL) for path in DEVICES),
         (request.folder, access),
+        *((path, access) for path in request.writes),
     ]
     if SHARED_MEMORY in system.present or SHARED_MEMORY in links:
         # Without it there are no locks between processes, hence no pools of processes in Python.

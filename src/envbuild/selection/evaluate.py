@@ -8,6 +8,7 @@ from envbuild.lockfile.package import Directory, Editable, Git, Path, Registry, 
 from envbuild.lockfile.versions import release_of, satisfies
 from envbuild.selection.conditions import Judge
 from envbuild.selection.wheels import WheelChooser
+from envbuild.sources.git_url import transport
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from envbuild.selection.evaluated import (
         Choice,
         Chosen,
+        Commit,
         Edge,
         EvaluatedHead,
         EvaluatedPackage,
@@ -110,13 +112,13 @@ class Evaluator:
         filenames = [wheel.filename for wheel in package.wheels]
         position = self._chooser.choose(filenames)
         if isinstance(package.source, Git):
-            if position is not None:
-                return None, ("repository", "", ()), None, False
-            return None, self._chooser.miss(filenames), None, True
+            if package.source.path:
+                return None, ("repository", "", ()), None, None
+            return None, None, None, _commit(package.source)
         sdist = None if package.sdist is None else _file(package.sdist, package.source)
         if position is None:
-            return None, self._chooser.miss(filenames), sdist, False
-        return _file(package.wheels[position], package.source), None, sdist, False
+            return None, self._chooser.miss(filenames), sdist, None
+        return _file(package.wheels[position], package.source), None, sdist, None
 
 
 def source_key(source: Source) -> SourceKey:
@@ -125,9 +127,7 @@ def source_key(source: Source) -> SourceKey:
         case Registry(location=location):
             return "registry", split_userinfo(location)[0], ""
         case Git(url=url, commit=commit, subdirectory=subdirectory):
-            plain, userinfo = split_userinfo(url)
-            # The bare user name of an SSH address is part of the address and no secret.
-            return "git", f"{plain if ':' in userinfo else url}#{commit}", subdirectory
+            return "git", f"{split_secret(url)[0]}#{commit}", subdirectory
         case Url(url=url, subdirectory=subdirectory):
             return "url", split_userinfo(url)[0], subdirectory
         case Path(location=path):
@@ -146,6 +146,23 @@ def split_userinfo(url: str) -> tuple[str, str]:
     authority, slash, path = rest.partition("/")
     userinfo, at, host = authority.rpartition("@")
     return (f"{scheme}{separator}{host}{slash}{path}" if at else url), userinfo
+
+
+def split_secret(url: str) -> tuple[str, str]:
+    """Return the URL of a repository without user and password, and these as the URL spells them.
+
+    The bare user name of an SSH address is part of the address and no secret; what stands alone in
+    others may be a token.
+    """
+    plain, userinfo = split_userinfo(url)
+    if ":" not in userinfo and transport(url) == "ssh":
+        return url, ""
+    return plain, userinfo
+
+
+def _commit(source: Git) -> Commit:
+    url, userinfo = split_secret(source.url.partition("?")[0])
+    return url, source.commit, source.lfs, userinfo
 
 
 def _file(file: Archive, source: Source) -> Chosen:

@@ -26,9 +26,12 @@ if TYPE_CHECKING:
     Chosen = tuple[str, str, str, str | None, int | None]
     """File name, location, credentials, hash and size of a file."""
 
-    Choice = tuple[Chosen | None, Miss | None, Chosen | None, bool]
-    """The best wheel, or else in what the nearest do not fit; the source distribution; whether there
-    is a repository instead."""
+    Commit = tuple[str, str, bool, str]
+    """URL without credentials, commit, whether Git LFS is wanted, credentials."""
+
+    Choice = tuple[Chosen | None, Miss | None, Chosen | None, Commit | None]
+    """The best wheel, or else in what the nearest do not fit; the source distribution; the commit
+    that is there instead."""
 
     EvaluatedPackage = tuple[
         str,
@@ -84,7 +87,7 @@ DEFAULT_GROUPS: Final = 9
 UNMET_GROUPS: Final = 10
 """The groups that do not allow the target's Python, and what they ask for."""
 CHOICE: Final = 11
-"""What there is to choose from; `None` for a tree, which has no files."""
+"""What there is to choose from; `None` for a local tree, which has no files."""
 
 # An evaluated head.
 REVISION: Final = 0

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.selection.evaluated import EvaluatedHead, EvaluatedPackage
 
-FORMAT = 2
+FORMAT = 3
 """Raised by hand when the meaning of what is evaluated changes, so that no older memo is believed."""
 
 _DIGEST_SIZE = 32
@@ -91,5 +91,7 @@ def _has_secret(package: EvaluatedPackage) -> bool:
     choice = package[CHOICE]
     if choice is None:
         return False
-    wheel, _, sdist, _ = choice
+    wheel, _, sdist, commit = choice
+    if commit is not None and commit[3]:
+        return True
     return any(file is not None and file[2] for file in (wheel, sdist))

@@ -30,8 +30,12 @@ class Request:
         group_requires_python: groups of the project and the specifiers they add; a lock that
             records them itself (revision 5 on) overrules this.
         no_install_packages: nodes left out of the result, their dependencies kept.
-        no_build: nothing is built from source, and nothing of `no_build_packages` is.
-        no_binary: no wheel is taken, and none of `no_binary_packages` is: they are built.
+        no_build: nothing is built from source, and nothing of `no_build_packages` is; members of
+            the workspace are.
+        no_binary: no wheel is taken, and none of `no_binary_packages` is: they are built. Of this
+            and `no_build`, what names a package overrules what names none.
+        no_editable: no tree is used where it lies, and none of `no_editable_packages` is: they are
+            built and installed as others are.
     """
 
     roots: tuple[str, ...] | None = None
@@ -56,14 +60,24 @@ class Request:
     no_build_packages: tuple[str, ...] = ()
     no_binary: bool = False
     no_binary_packages: tuple[str, ...] = ()
+    no_editable: bool = False
+    no_editable_packages: tuple[str, ...] = ()
 
     def builds(self, name: str) -> bool:
         """Tell whether the package called that may be built."""
-        return not self.no_build and name not in self.no_build_packages
+        if self.no_build:
+            return not self.no_binary and name in self.no_binary_packages
+        return name not in self.no_build_packages
 
     def takes_wheels(self, name: str) -> bool:
         """Tell whether a wheel may be taken for the package called that."""
-        return not self.no_binary and name not in self.no_binary_packages
+        if self.no_binary:
+            return not self.no_build and name in self.no_build_packages
+        return name not in self.no_binary_packages
+
+    def edits(self, name: str) -> bool:
+        """Tell whether an editable called that is used where it lies."""
+        return not self.no_editable and name not in self.no_editable_packages
 
 
 @frozen
@@ -90,6 +104,11 @@ class Artifact:
         """Whether `location` is a path and not a URL."""
         return "://" not in self.location
 
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.filename
+
 
 class Wheel(Artifact):
     """A wheel, to be unpacked."""
@@ -104,12 +123,57 @@ class Sdist(Artifact):
 
 
 @frozen
+class Repository:
+    """A commit of a git repository, to be built.
+
+    Attributes:
+        url: of the repository, without credentials.
+        commit: 40 hexadecimal digits.
+        lfs: whether files kept by Git LFS are wanted and not their pointers.
+        userinfo: user and password that the lock's URL holds, as it spells them; empty for none.
+    """
+
+    url: str
+    commit: str
+    lfs: bool
+    userinfo: str = field(default="", repr=False)
+
+    @property
+    def address(self) -> str:
+        """The URL with its credentials."""
+        return self.url.replace("://", f"://{self.userinfo}@", 1) if self.userinfo else self.url
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.url}@{self.commit[:12]}"
+
+
+@frozen
+class LocalTree:
+    """A folder on this machine, to be built.
+
+    Attributes:
+        location: its path, relative to the lock's folder unless absolute.
+        editable: whether it is used where it lies (PEP 660).
+    """
+
+    location: str
+    editable: bool
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return self.location
+
+
+@frozen
 class SelectedPackage:
     """One package that belongs in the environment.
 
     Attributes:
         name: normalised.
-        version: as locked.
+        version: as locked; `None` where a tree computes it and it was not built yet.
         source: the kind of source it is locked from.
         source_location: the URL or path that the source names (an index, an archive, a folder),
             as the lock has it.
@@ -119,22 +183,17 @@ class SelectedPackage:
     """
 
     name: str
-    version: str
-    source: SourceKind
-    source_location: str
-    subdirectory: str
-    distribution: Wheel | Sdist
-    requested: bool
-
-
-@frozen
-class SkippedPackage:
-    """A package that would be installed but has to be built from a tree, which is not done here."""
-
-    name: str
     version: str | None
     source: SourceKind
     source_location: str
+    subdirectory: str
+    distribution: Wheel | Sdist | Repository | LocalTree
+    requested: bool
+
+    @property
+    def is_built(self) -> bool:
+        """Whether it has to be built."""
+        return not isinstance(self.distribution, Wheel)
 
 
 @frozen
@@ -142,4 +201,3 @@ class Selection:
     """The result: packages sorted by name, no name twice."""
 
     packages: tuple[SelectedPackage, ...]
-    skipped: tuple[SkippedPackage, ...]

@@ -11,9 +11,16 @@ import posixpath
 from envbuild.errors import SelectionError, raise_all
 from envbuild.lockfile.parse_package import url_filename
 from envbuild.lockfile.pylock import parse_pylock
-from envbuild.selection.evaluate import url_location
-from envbuild.selection.model import SelectedPackage, Selection, SkippedPackage
-from envbuild.selection.select import choose
+from envbuild.selection.evaluate import split_secret, url_location
+from envbuild.selection.model import (
+    LocalTree,
+    Repository,
+    Sdist,
+    SelectedPackage,
+    Selection,
+    Wheel,
+)
+from envbuild.selection.select import NoFittingWheel, choose
 from envbuild.selection.walk import SelectedTwice
 from envbuild.selection.wanted import (
     UnknownExtra,
@@ -27,11 +34,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from packaging.pylock import Package, PackageArchive, PackageSdist, PackageWheel, Pylock
+    from packaging.pylock import (
+        Package,
+        PackageArchive,
+        PackageDirectory,
+        PackageSdist,
+        PackageVcs,
+        PackageWheel,
+        Pylock,
+    )
 
     from envbuild.errors import EnvbuildError
-    from envbuild.selection.evaluated import Chosen
-    from envbuild.selection.model import Request, Sdist, SourceKind, Wheel
+    from envbuild.selection.evaluated import Chosen, Commit
+    from envbuild.selection.model import Request, SourceKind
     from envbuild.target.model import Target
 
 _HASHES = ("sha256", "sha512", "sha384", "blake2b")
@@ -44,6 +59,20 @@ class WithoutRoots(SelectionError):
     def __init__(self, asked: str) -> None:
         super().__init__(f"a pylock file has no projects to start from, so {asked} means nothing")
         self.asked = asked
+
+
+class UnsupportedRepository(SelectionError):
+    """A package comes from a repository of a kind that cannot be read here.
+
+    Attributes:
+        name: of the package.
+        kind: of the repository, as the lock has it.
+    """
+
+    def __init__(self, name: str, kind: str) -> None:
+        super().__init__(f"`{name}` comes from a `{kind}` repository, and only `git` is supported")
+        self.name = name
+        self.kind = kind
 
 
 def select_pylock(text: str, *, file: str, request: Request, target: Target) -> Selection:
@@ -62,6 +91,7 @@ def select_pylock(text: str, *, file: str, request: Request, target: Target) -> 
         UnsupportedPython, UnsupportedPlatform: the lock is not for this target.
         SelectedTwice: two packages of one name apply.
         NoFittingWheel, NoSource: a package can neither be had as a wheel nor be built.
+        UnsupportedRepository: a package comes from a repository, and not from one of git.
         Problems: several of these.
     """
     lock = parse_pylock(text, file=file)
@@ -171,36 +201,41 @@ def _installs(package: Package, request: Request) -> bool:
 def _choose(packages: Sequence[Package], request: Request, target: Target) -> Selection:
     chooser = WheelChooser(target.tags)
     selected: list[SelectedPackage] = []
-    skipped: list[SkippedPackage] = []
     problems: list[SelectionError] = []
     for package in sorted(packages, key=lambda package: package.name):
         version = None if package.version is None else str(package.version)
+        distribution: Wheel | Sdist | Repository | LocalTree | SelectionError
         if package.directory is not None:
-            skipped.append(
-                SkippedPackage(
-                    name=package.name,
-                    version=version,
-                    source="editable" if package.directory.editable else "directory",
-                    source_location=package.directory.path,
-                )
+            distribution = _tree(package.directory, package.name, request)
+            if not request.builds(package.name):
+                distribution = NoFittingWheel(package.name, version, None, building="refused")
+        elif package.vcs is not None and package.vcs.type != "git":
+            distribution = UnsupportedRepository(package.name, package.vcs.type)
+        else:
+            wheels = _wheels(package)
+            filenames = [filename for filename, _ in wheels]
+            position = chooser.choose(filenames)
+            choice = (
+                None if position is None else _file(*wheels[position]),
+                chooser.miss(filenames) if position is None else None,
+                _sdist(package),
+                None if package.vcs is None else _commit(package.vcs),
             )
-            continue
-        wheels = _wheels(package)
-        filenames = [filename for filename, _ in wheels]
-        position = chooser.choose(filenames)
-        choice = (
-            None if position is None else _file(*wheels[position]),
-            chooser.miss(filenames) if position is None else None,
-            _sdist(package),
-            package.vcs is not None,
-        )
-        distribution = choose(choice, package.name, version, request, None)
+            distribution = choose(choice, package.name, version, request, None)
         if isinstance(distribution, SelectionError):
             problems.append(distribution)
         else:
             selected.append(_selected(package, distribution))
     raise_all(problems)
-    return Selection(packages=tuple(selected), skipped=tuple(skipped))
+    return Selection(packages=tuple(selected))
+
+
+def _tree(directory: PackageDirectory, name: str, request: Request) -> LocalTree:
+    path = posixpath.join(directory.path, directory.subdirectory or "")
+    return LocalTree(
+        location=posixpath.normpath(path),
+        editable=bool(directory.editable) and request.edits(name),
+    )
 
 
 def _wheels(package: Package) -> list[tuple[str, PackageWheel | PackageArchive]]:
@@ -230,17 +265,41 @@ def _file(filename: str, file: PackageWheel | PackageSdist | PackageArchive) -> 
     return filename, location, userinfo, _hash(file.hashes), file.size
 
 
-def _selected(package: Package, distribution: Wheel | Sdist) -> SelectedPackage:
+def _commit(vcs: PackageVcs) -> Commit:
+    address = (vcs.url or vcs.path or "").partition("#")[0].partition("?")[0]
+    url, userinfo = split_secret(address)
+    return url, vcs.commit_id, False, userinfo
+
+
+def _selected(
+    package: Package, distribution: Wheel | Sdist | Repository | LocalTree
+) -> SelectedPackage:
     source: SourceKind = "registry"
     source_location = url_location(package.index or "")[0]
     subdirectory = ""
-    if package.archive is not None:
-        source = "path" if distribution.is_local else "url"
-        source_location = distribution.location
-        subdirectory = package.archive.subdirectory or ""
+    version = None if package.version is None else str(package.version)
+    match distribution:
+        case LocalTree(location=source_location, editable=editable):
+            source = "editable" if editable else "directory"
+        case Repository(url=url, commit=commit):
+            from urllib.parse import quote
+
+            assert package.vcs is not None
+            asked = package.vcs.requested_revision
+            source = "git"
+            query = f"?rev={quote(asked, safe='/')}" if asked else ""
+            source_location = f"{url}{query}#{commit}"
+            subdirectory = package.vcs.subdirectory or ""
+        case Wheel() | Sdist():
+            if package.archive is not None:
+                source = "path" if distribution.is_local else "url"
+                source_location = distribution.location
+                subdirectory = package.archive.subdirectory or ""
+            if version is None and isinstance(distribution, Wheel):
+                version = distribution.filename.split("-")[1]
     return SelectedPackage(
         name=package.name,
-        version=str(package.version or distribution.filename.split("-")[1]),
+        version=version,
         source=source,
         source_location=source_location,
         subdirectory=subdirectory,

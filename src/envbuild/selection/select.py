@@ -6,7 +6,7 @@ from envbuild.errors import SelectionError, raise_all
 from envbuild.lockfile.canonical_split import read_head, read_package, split_lock
 from envbuild.selection.graph import Graph
 from envbuild.selection.memo import key_of
-from envbuild.selection.model import Sdist, SelectedPackage, Selection, SkippedPackage, Wheel
+from envbuild.selection.model import LocalTree, Repository, Sdist, SelectedPackage, Selection, Wheel
 from envbuild.selection.walk import walk
 from envbuild.selection.wanted import Wanted
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from envbuild.selection.wheels import Aspect, Miss
     from envbuild.target.model import Target
 
-    Building = Literal["impossible", "refused", "unsupported"]
+    Building = Literal["impossible", "refused"]
 
 
 class NoFittingWheel(SelectionError):
@@ -31,11 +31,10 @@ class NoFittingWheel(SelectionError):
         name: of the package.
         version: likewise.
         aspect: in what the nearest wheels do not fit: `python`, `abi`, `platform` or `variant`;
-            `repository` where one fits and lies in a repository; `None` where there are no wheels.
+            `repository` where the only file lies in one; `None` where there are no wheels.
         preferred: the tag that the target likes best in that aspect.
         found: the tags that the nearest wheels have in that aspect.
-        building: why none is built: there is nothing to build it from, the request refuses it, or
-            what there is to build from, a repository, is not supported yet.
+        building: why none is built: there is nothing to build it from, or the request refuses it.
     """
 
     def __init__(
@@ -61,7 +60,7 @@ class NoFittingWheel(SelectionError):
         if self.aspect is None:
             return f"{package} has no wheel{building}"
         if self.aspect == "repository":
-            return f"{package} has its wheel in a git repository, which is not supported yet"
+            return f"{package} is a file in a git repository, which is not supported yet"
         if self.aspect == "variant":
             return f"{package} has only variant wheels, which are not supported{building}"
         listed = ", ".join(f"`{tag}`" for tag in self.found)
@@ -75,7 +74,6 @@ class NoFittingWheel(SelectionError):
 _BUILDING: dict[Building, str] = {
     "impossible": "",
     "refused": ", and building it from source is not permitted",
-    "unsupported": ", and building from source is not supported yet",
 }
 
 
@@ -179,25 +177,29 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
     wanted.check(target.version)
     positions, requested = walk(head, graph, wanted)
     packages: list[SelectedPackage] = []
-    skipped: list[SkippedPackage] = []
     problems: list[SelectionError] = []
     for position in positions:
         name, version, (kind, location, subdirectory), *_, choice = graph.packages[position]
         if kind == "virtual":
             continue
+        distribution: Wheel | Sdist | Repository | LocalTree | SelectionError
         if choice is None:
-            skipped.append(
-                SkippedPackage(name=name, version=version, source=kind, source_location=location)
-            )
-            continue
-        distribution = choose(choice, name, version, request, target)
+            if kind == "editable" and not request.edits(name):
+                kind = "directory"
+            distribution = LocalTree(location=location, editable=kind == "editable")
+            if not request.builds(name) and not wanted.is_member(position):
+                distribution = NoFittingWheel(name, version, None, building="refused")
+        else:
+            distribution = choose(choice, name, version, request, target)
         if isinstance(distribution, SelectionError):
             problems.append(distribution)
             continue
+        if version is None and isinstance(distribution, Wheel):
+            version = distribution.filename.split("-")[1]
         packages.append(
             SelectedPackage(
                 name=name,
-                version=version or distribution.filename.split("-")[1],
+                version=version,
                 source=kind,
                 source_location=location,
                 subdirectory=subdirectory,
@@ -206,13 +208,13 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
             )
         )
     raise_all(problems)
-    return Selection(packages=tuple(packages), skipped=tuple(skipped))
+    return Selection(packages=tuple(packages))
 
 
 def choose(
     choice: Choice, name: str, version: str | None, request: Request, target: Target | None
-) -> Wheel | Sdist | NoFittingWheel | NoSource:
-    """Return which file of a package is taken, or why none is.
+) -> Wheel | Sdist | Repository | NoFittingWheel | NoSource:
+    """Return what of a package is taken, or why nothing is.
 
     Args:
         choice: what there is.
@@ -221,15 +223,19 @@ def choose(
         request: says whether wheels may be taken, and whether something may be built.
         target: what a hint is for; `None` for no hint.
     """
-    wheel, miss, sdist, is_repository = choice
+    wheel, miss, sdist, commit = choice
     wants_wheel = request.takes_wheels(name)
     if wheel is not None and wants_wheel:
         return Wheel(**_fields(wheel))
-    if sdist is not None and version is not None and request.builds(name):
-        return Sdist(**_fields(sdist))
+    if request.builds(name):
+        if commit is not None:
+            url, revision, lfs, userinfo = commit
+            return Repository(url=url, commit=revision, lfs=lfs, userinfo=userinfo)
+        if sdist is not None:
+            return Sdist(**_fields(sdist))
     building: Building = "impossible"
-    if sdist is not None or is_repository:
-        building = "unsupported" if request.builds(name) else "refused"
+    if sdist is not None or commit is not None:
+        building = "refused"
     if not wants_wheel and (wheel is not None or miss is not None):
         return NoSource(name, version, building)
     hint = None if building != "impossible" or target is None else _hint(miss, target)

@@ -227,6 +227,11 @@ class Wanted:
             return False
         return name not in request.no_install_packages
 
+    def is_member(self, position: int) -> bool:
+        """Tell whether a package is a member of the workspace."""
+        name = self._graph.packages[position][NAME]
+        return position == self._main or name in self._members
+
     def _member_at(self, folder: str) -> int | None:
         """Return the member whose tree is `folder`, the project of the lock where there is none."""
         for position, (name, _, (kind, path, _), *_) in enumerate(self._graph.packages):

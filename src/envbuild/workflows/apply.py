@@ -26,7 +26,7 @@ from envbuild.environment.present import (
     look,
     refuse_others,
 )
-from envbuild.environment.written import concrete, uv_cache, written_files
+from envbuild.environment.written import concrete, direct_url, uv_cache, written_files
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen, replace
 from envbuild.store.roots import is_registered, register
@@ -133,23 +133,42 @@ def apply(
 
 
 def compare_versions(
-    inputs: Inputs, selection: Selection, interpreter: Interpreter, options: RealiseOptions
+    inputs: Inputs,
+    selection: Selection,
+    interpreter: Interpreter,
+    options: RealiseOptions,
+    *,
+    unbuilt: frozenset[str],
 ) -> Applied:
-    """Compare names and versions only, for packages of which nothing more is known yet."""
+    """Compare names and versions only, for packages of which nothing more is known yet.
+
+    What comes from local trees that are `unbuilt`, by name, is another thing whatever its version.
+    """
     present = look(inputs.prefix)
     found: tuple[Footprint, ...] = ()
     anew = isinstance(present, Nothing) or options.clear
     if not isinstance(present, Nothing):
         found = contents(inputs.prefix, present, interpreter.target.scheme).footprints
     before = {each.name: each.version for each in found if each.name != SKELETON}
-    after = {package.name: package.version for package in selection.packages}
+    after = {package.name: package for package in selection.packages}
     changes = []
     for name in sorted(before.keys() | after.keys()):
-        old, new = before.get(name), after.get(name)
-        if old == new or (new is None and options.inexact):
-            continue
-        action: Action = "added" if old is None else "removed" if new is None else "replaced"
-        changes.append(Change(name=name, action=action, before=old, after=new))
+        old, package = before.get(name), after.get(name)
+        if package is None:
+            if not options.inexact:
+                changes.append(Change(name=name, action="removed", before=old, after=None))
+        elif old is None or old != package.version or name in unbuilt:
+            action: Action = "added" if old is None else "replaced"
+            origin = direct_url(package, lock_folder=inputs.folder)
+            changes.append(
+                Change(
+                    name=name,
+                    action=action,
+                    before=old,
+                    after=package.version,
+                    origin=None if origin is None else _url(origin),
+                )
+            )
     return Applied(created=anew, changes=tuple(changes), link_mode=None, notes=(), footprints=found)
 
 
@@ -430,6 +449,8 @@ class _Run:
             load=lambda name: self._load(by_name[name]),
             tolerated=self.instantiation.tolerated,
             symlinks=self._symlinks(merged) if wants_symlinks else {},
+            # What leads to one folder is of no use to others, so nothing is shared with them.
+            copied=frozenset(name for name, each in by_name.items() if each.is_editable),
         )
 
     def _skeleton(self) -> Skeleton:
@@ -491,7 +512,7 @@ class _Run:
         site_folders = {self.scheme.purelib, self.scheme.platlib}
         found = {}
         for distribution in distributions:
-            tree = store.read_tree(distribution.tree)
+            tree = None if distribution.is_editable else store.read_tree(distribution.tree)
             if tree is None or any(".data/" in entry.path for entry in tree.entries):
                 continue
             folders = {entry.path.partition("/")[0] for entry in tree.entries if "/" in entry.path}
@@ -528,7 +549,13 @@ class _Run:
             ("repaired", difference.repaired),
         )
         changes = [
-            Change(name=name, action=action, before=old.get(name), after=new.get(name))
+            Change(
+                name=name,
+                action=action,
+                before=old.get(name),
+                after=new.get(name),
+                origin=None if action == "removed" else self._origin(name),
+            )
             for action, names in actions
             for name in names
             if name != SKELETON
@@ -541,6 +568,19 @@ class _Run:
             footprints=tuple(sorted((*self.wanted, *staying), key=_name)),
             stamped=placed is not None and placed.stamped,
         )
+
+    def _origin(self, name: str) -> str | None:
+        """Return the URL that a distribution comes from, `None` for what an index has."""
+        for each in self.instantiation.distributions:
+            if each.footprint.name == name and each.direct_url is not None:
+                return _url(concrete(each.direct_url, lock_folder=self.inputs.folder))
+        return None
+
+
+def _url(direct_url: bytes) -> str:
+    import json
+
+    return str(json.loads(direct_url)["url"])
 
 
 def _name(footprint: Footprint) -> str:

@@ -12,35 +12,52 @@ import threading
 from envbuild.buildlock.freshness import choose_file, why_stale, with_present
 from envbuild.buildlock.kind import kind_of
 from envbuild.buildlock.merge import merge
-from envbuild.buildlock.model import FILE_NAME, ArchiveSource, BuildLock, PinnedFile
+from envbuild.buildlock.model import (
+    FILE_NAME,
+    ArchiveSource,
+    BuildLock,
+    CommitSource,
+    PinnedCommit,
+    PinnedTree,
+    TreeSource,
+)
 from envbuild.buildlock.pin import pin
+from envbuild.buildlock.runtime import relative_to
+from envbuild.buildlock.settings import parse_sources
 from envbuild.buildlock.strategy import Demand, request_resolution
+from envbuild.derivation.sources import Checkout, LocalSource, UnpackSource
 from envbuild.errors import RealiseError
 from envbuild.frozen import replace
 from envbuild.realise.builder import BuildPins
-from envbuild.selection.model import Sdist, SelectedPackage, Wheel
+from envbuild.selection.model import LocalTree, Repository, Sdist, SelectedPackage, Wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from envbuild.buildlock.model import Build, PinnedPackage
+    from envbuild.buildlock.model import Build, Operation, PinnedFile, PinnedPackage, Source
     from envbuild.buildlock.pin import BuildRequirementResolver
     from envbuild.buildlock.runtime import Runtime
-    from envbuild.buildlock.settings import BuildSettings
+    from envbuild.buildlock.settings import BuildSettings, Sources
+    from envbuild.realise.source_trees import SourceTree
     from envbuild.target.model import Interpreter
 
 
-class UnsupportedBuildRequirement(RealiseError):
-    """Something that a package is built with, and that is neither a wheel nor a source archive."""
+class NotPinned(RealiseError):
+    """Something that would have to be resolved, in a run that takes what is pinned and nothing else.
 
-    def __init__(self, package: str, name: str) -> None:
+    Attributes:
+        package: that is to be built.
+        reason: why what is pinned does not do.
+    """
+
+    def __init__(self, package: str, reason: str) -> None:
         super().__init__(
-            f"`{package}` is built with `{name}` from a repository or a local tree,"
-            " which is not supported yet"
+            f"`--locked`: {reason}",
+            hint=f"run once without `--locked`, and keep `{FILE_NAME}` beside the lock",
         )
         self.package = package
-        self.name = name
+        self.reason = reason
 
 
 class UnwritableBuildLock(RealiseError):
@@ -60,6 +77,9 @@ class LockedPins:
         settings: of the project.
         runtime: what the runtime lock holds.
         interpreter: that is built for.
+        folder: of the lock.
+        selected: everything that is in the environment that is built for.
+        is_locked: whether it is an error that something is not pinned.
         resolver: asked for what is not pinned, or not any more; without one, that is not known.
     """
 
@@ -70,9 +90,15 @@ class LockedPins:
         settings: BuildSettings,
         runtime: Runtime,
         interpreter: Interpreter,
+        folder: str,
+        selected: tuple[SelectedPackage, ...],
+        is_locked: bool,
         resolver: BuildRequirementResolver | None,
     ) -> None:
         self._lock = lock
+        self._folder = folder
+        self._selected = selected
+        self._is_locked = is_locked
         self._settings = settings
         self._runtime = runtime
         self._interpreter = interpreter
@@ -89,23 +115,26 @@ class LockedPins:
     def environment(
         self,
         package: SelectedPackage,
-        sha256: str,
+        source: SourceTree,
         requires: tuple[str, ...],
         hook_requires: tuple[str, ...] | None,
     ) -> BuildPins:
         """Return what a package is built with; see `Pins`."""
+        if not self._is_isolated(package.name):
+            return self._beside(package)
         target = self._interpreter.target
+        local = package.distribution
+        operation: Operation = "wheel"
+        if isinstance(local, LocalTree) and local.editable:
+            operation = "editable"
         demand = Demand(
             name=package.name,
-            version=package.version,
-            source=ArchiveSource(
-                hash=package.distribution.hash or f"sha256:{sha256}",
-                subdirectory=package.subdirectory,
-            ),
-            operation="wheel",
+            version=None if isinstance(local, LocalTree) else package.version,
+            source=self._source(package, source),
+            operation=operation,
             requires=requires,
             hook_requires=hook_requires or (),
-            sources={},
+            sources=self._sources(source),
         )
         key = (demand.name, demand.source, kind_of(target), demand.operation)
         asked = hook_requires is not None
@@ -120,6 +149,8 @@ class LockedPins:
             if reason is None:
                 return self._pins(package, known, is_whole=True)
             stale = f"what `{FILE_NAME}` says of `{package.name}` does not hold any more: {reason}"
+        if self._is_locked:
+            raise NotPinned(package.name, stale)
         if self._resolver is None:
             return BuildPins(packages=(), requires=(), is_whole=False, reason=stale)
         previous = () if known is None else known.packages
@@ -158,6 +189,48 @@ class LockedPins:
             key: (value,) if isinstance(value, str) else value for key, value in settings.items()
         }
 
+    def _is_isolated(self, name: str) -> bool:
+        settings = self._settings
+        return not settings.no_isolation and name not in settings.no_isolation_packages
+
+    def _beside(self, package: SelectedPackage) -> BuildPins:
+        """Return what a package is built with that is not to be isolated from the environment.
+
+        That is everything in the environment but what is built in this way itself: what a build in
+        the environment would find there, once all others have been installed.
+        """
+        others = (
+            each
+            for each in self._selected
+            if each.name != package.name and self._is_isolated(each.name)
+        )
+        return BuildPins(packages=tuple(map(_uneditable, others)), requires=(), is_whole=True)
+
+    def _source(self, package: SelectedPackage, source: SourceTree) -> Source:
+        match source.made_by:
+            case Checkout(commit=commit):
+                return CommitSource(commit=commit, subdirectory=package.subdirectory)
+            case LocalSource():
+                assert source.folder is not None
+                return TreeSource(path=relative_to(self._folder, source.folder))
+            case UnpackSource():
+                assert not isinstance(package.distribution, Repository | LocalTree)
+                return ArchiveSource(
+                    hash=package.distribution.hash or f"sha256:{source.sha256}",
+                    subdirectory=package.subdirectory,
+                )
+
+    def _sources(self, source: SourceTree) -> Sources:
+        """Return where a project on this machine says that what it is built with comes from."""
+        if source.folder is None or source.project_file is None:
+            return {}
+        inside = relative_to(self._folder, source.folder)
+        file = f"{source.folder}/pyproject.toml"
+        own = parse_sources(
+            source.project_file.decode("utf-8", "replace"), file=file, folder=inside
+        )
+        return {**self._settings.sources, **own}
+
     def _pins(self, package: SelectedPackage, build: Build, *, is_whole: bool) -> BuildPins:
         requires = {*build.requires, *build.extra_requires, *build.hook_requires}
         return BuildPins(
@@ -170,18 +243,46 @@ class LockedPins:
         )
 
     def _package(self, built: str, pinned: PinnedPackage) -> SelectedPackage:
-        file = choose_file(pinned, self._interpreter.target)
-        if file is None:
-            raise UnsupportedBuildRequirement(built, pinned.name)
-        return SelectedPackage(
-            name=pinned.name,
-            version=pinned.version or file.filename.split("-")[1],
-            source="registry",
-            source_location="",
-            subdirectory=file.subdirectory,
-            distribution=_distribution(file),
-            requested=False,
-        )
+        match pinned.content:
+            case PinnedCommit(url=url, commit=commit, subdirectory=subdirectory, lfs=lfs):
+                return _selected(
+                    pinned, Repository(url=url, commit=commit, lfs=lfs), subdirectory=subdirectory
+                )
+            case PinnedTree(path=path):
+                return _selected(pinned, LocalTree(location=path, editable=False))
+            case _:
+                file = choose_file(pinned, self._interpreter.target)
+                # What does not fit this machine has made the pins stale before.
+                assert file is not None, built
+                return _selected(pinned, _distribution(file), subdirectory=file.subdirectory)
+
+
+def _selected(
+    pinned: PinnedPackage,
+    distribution: Wheel | Sdist | Repository | LocalTree,
+    *,
+    subdirectory: str = "",
+) -> SelectedPackage:
+    version = pinned.version
+    if version is None and isinstance(distribution, Wheel):
+        version = distribution.filename.split("-")[1]
+    return SelectedPackage(
+        name=pinned.name,
+        version=version,
+        source="registry",
+        source_location="",
+        subdirectory=subdirectory,
+        distribution=distribution,
+        requested=False,
+    )
+
+
+def _uneditable(package: SelectedPackage) -> SelectedPackage:
+    match package.distribution:
+        case LocalTree(location=location, editable=True):
+            return replace(package, distribution=LocalTree(location=location, editable=False))
+        case _:
+            return package
 
 
 def _distribution(file: PinnedFile) -> Wheel | Sdist:

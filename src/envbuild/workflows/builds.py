@@ -6,12 +6,14 @@ import os
 
 from envbuild.buildlock.model import FILE_NAME
 from envbuild.buildlock.runtime import Runtime, runtime_of
-from envbuild.buildlock.settings import NO_SETTINGS, parse_build_settings
+from envbuild.buildlock.settings import NO_SETTINGS, pairs_of, parse_build_settings
 from envbuild.events import Notice
 from envbuild.frozen import replace
 from envbuild.realise.build import Place
 from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
+from envbuild.realise.git_cache import Repositories
+from envbuild.realise.source_trees import SourceTrees
 from envbuild.realise.toolchain import probe_toolchain
 from envbuild.sandbox.machine import choose, machine_from_json
 from envbuild.sandbox.model import LADDER, Limits, guarantees
@@ -24,7 +26,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from envbuild.buildlock.model import Strategy
     from envbuild.buildlock.settings import BuildSettings
     from envbuild.derivation.compile import Node
     from envbuild.realise.builder import Built, Described, Rebuilt
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from envbuild.selection.model import SelectedPackage, Selection
     from envbuild.target.model import Interpreter
     from envbuild.workflows.inputs import Inputs
-    from envbuild.workflows.options import BuildLimits, SandboxChoice
+    from envbuild.workflows.options import BuildLimits, RealiseOptions, SandboxChoice
     from envbuild.workflows.workshop import Workshop
 
 
@@ -66,7 +67,9 @@ def build(
     stop = Stop()
     pins = _pins(selection, inputs, interpreter, workshop)
     try:
-        builder = _builder(pins, interpreter, workshop, stop, archives=archives, limits=limits)
+        builder = _builder(
+            pins, inputs, interpreter, workshop, stop, archives=archives, limits=limits
+        )
         return builder.realise(packages)
     finally:
         stop.close()
@@ -94,7 +97,9 @@ def rebuild(
     stop = Stop()
     pins = _pins(selection, inputs, interpreter, workshop)
     try:
-        builder = _builder(pins, interpreter, workshop, stop, archives=archives, limits=limits)
+        builder = _builder(
+            pins, inputs, interpreter, workshop, stop, archives=archives, limits=limits
+        )
         rebuilt = builder.rebuild(package)
         if compare and rebuilt.known is None:
             rebuilt = builder.rebuild(package)
@@ -121,7 +126,7 @@ def describe(
     pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
     try:
         builder = _builder(
-            pins, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
+            pins, inputs, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
         )
         return builder.describe(package)
     finally:
@@ -145,7 +150,7 @@ def find_unbuilt(
     pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
     try:
         builder = _builder(
-            pins, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
+            pins, inputs, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
         )
         return [package for package in packages if builder.find(package) is None]
     finally:
@@ -163,6 +168,7 @@ def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
 
 def _builder(
     pins: LockedPins,
+    inputs: Inputs,
     interpreter: Interpreter,
     workshop: Workshop,
     stop: Stop,
@@ -186,10 +192,24 @@ def _builder(
             ),
             running=workshop.running,
             pins=pins,
-            archives=archives,
+            sources=SourceTrees(
+                workshop.store,
+                workshop.running,
+                archives=archives,
+                repositories=Repositories(
+                    f"{options.cache}/git",
+                    environ=workshop.environ,
+                    offline=options.offline,
+                    reporter=workshop.reporter,
+                ),
+                folder=inputs.folder,
+                environ=workshop.environ,
+                limits=limits,
+                refresh=options.refresh,
+                reporter=workshop.reporter,
+            ),
             toolchain=probe_toolchain(SYSTEM_PATH),
             limits=limits,
-            refresh=options.refresh,
             verify_record=options.verify_record,
             jobs=options.concurrent_builds or _processors(),
         )
@@ -231,16 +251,31 @@ def _pins(
         )
     return LockedPins(
         read_build_lock(f"{inputs.folder}/{FILE_NAME}"),
-        settings=_settings(project, file, workshop.options.build_strategy),
+        settings=_settings(project, file, workshop.options),
         runtime=runtime,
         interpreter=interpreter,
+        folder=inputs.folder,
+        selected=selection.packages,
+        is_locked=workshop.options.locked and may_resolve,
         resolver=resolver,
     )
 
 
-def _settings(project: str, file: str, strategy: Strategy | None) -> BuildSettings:
+def _settings(project: str, file: str, options: RealiseOptions) -> BuildSettings:
     settings = parse_build_settings(project, file=file) if project else NO_SETTINGS
-    return settings if strategy is None else replace(settings, strategy=strategy)
+    beside = (*settings.no_isolation_packages, *options.no_build_isolation_packages)
+    of_packages = {name: dict(kept) for name, kept in settings.package_config_settings.items()}
+    for text in options.package_config_settings:
+        name, _, pair = text.partition(":")
+        of_packages[name] = {**of_packages.get(name, {}), **pairs_of([pair])}
+    return replace(
+        settings,
+        config_settings={**settings.config_settings, **pairs_of(options.config_settings)},
+        package_config_settings=of_packages,
+        strategy=options.build_strategy or settings.strategy,
+        no_isolation=options.no_build_isolation or settings.no_isolation,
+        no_isolation_packages=beside,
+    )
 
 
 def _accepted(choice: SandboxChoice) -> tuple[Rung, ...]:

@@ -9,6 +9,7 @@ from envbuild.environment.instantiation import Distribution, Instantiation
 from envbuild.environment.plan import build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url, local_archive
 from envbuild.errors import VenvError, raise_all
+from envbuild.frozen import frozen
 from envbuild.workflows.descriptions import Described, shared_key
 from envbuild.workflows.placements import load_placement
 
@@ -25,6 +26,19 @@ if TYPE_CHECKING:
     from envbuild.workflows.descriptions import Descriptions
 
 
+@frozen
+class Editable:
+    """Something that is used where it lies.
+
+    Attributes:
+        folder: absolute path that it leads to.
+        payload: its payload digest, the same in whatever folder.
+    """
+
+    folder: str
+    payload: Digest
+
+
 class Composition:
     """The packages of one environment, put together.
 
@@ -34,6 +48,7 @@ class Composition:
         target: what the environment is for.
         store: holds the trees.
         collisions: what becomes of paths for which packages have different files.
+        editables: by name.
     """
 
     def __init__(
@@ -44,7 +59,9 @@ class Composition:
         target: Target,
         store: Store,
         collisions: CollisionPolicy,
+        editables: Mapping[str, Editable],
     ) -> None:
+        self._editables = editables
         self._trees = trees
         self._known = known
         self._target = target
@@ -85,13 +102,13 @@ class Composition:
                     requested=package.requested,
                     direct_url=direct_url(package, lock_folder=PROJECT),
                     local_archive=local_archive(package),
-                    archive=package.distribution.filename,
+                    archive=package.distribution.label,
                     excluded=excluded.get(package.name, ()),
+                    is_editable=package.name in self._editables,
                 )
                 for package in selection.packages
             ),
             tolerated=overlaps.tolerated,
-            skipped=selection.skipped,
             notes=(*notes, *overlaps.notes()),
         )
 
@@ -100,7 +117,7 @@ class Composition:
         found: dict[str, Described] = {}
         faults: list[VenvError] = []
         for package in selection.packages:
-            described = self._known.described(package, self._trees[package.name])
+            described = self._known_description(package)
             if described is None:
                 try:
                     described = self._describe(package, self._placement(package.name))
@@ -125,32 +142,49 @@ class Composition:
 
     def _without(self, package: SelectedPackage, excluded: tuple[str, ...]) -> Described:
         """Return what a package comes to when others provide some of its paths."""
-        tree = self._trees[package.name]
-        described = self._known.described(package, tree, excluded)
+        described = self._known_description(package, excluded)
         if described is not None:
             return described
+        tree = self._trees[package.name]
         placement = load_placement(
             self._store, tree, distribution=package.name, target=self._target, excluded=excluded
         )
         return self._describe(package, placement)
 
+    def _known_description(
+        self, package: SelectedPackage, excluded: tuple[str, ...] = ()
+    ) -> Described | None:
+        if package.name in self._editables:
+            return None
+        return self._known.described(package, self._trees[package.name], excluded)
+
     def _describe(self, package: SelectedPackage, placement: Placement) -> Described:
+        editable = self._editables.get(package.name)
         record = describe_distribution(
-            self._target, package, placement, direct_url(package, lock_folder=PROJECT)
+            self._target,
+            package,
+            placement,
+            direct_url(package, lock_folder=PROJECT),
+            payload=None if editable is None else editable.payload,
         )
+        identity = record.digest
+        if editable is not None:
+            # What leads to another folder is another thing to this environment.
+            identity = digest_of(f"{identity} {editable.folder}".encode())
         described = Described(
             record=record,
             footprint=Footprint(
                 name=package.name,
-                version=package.version,
-                identity=record.digest,
+                version=record.version,
+                identity=identity,
                 info=placement.info,
                 units=tuple(sorted({*placement.units, placement.info})),
                 files=sum(len(files) for _, files in placement.links),
                 folders=len(placement.folders),
             ),
         )
-        self._known.keep(package, described)
+        if editable is None:
+            self._known.keep(package, described)
         return described
 
     def _placement(self, name: str) -> Placement:

@@ -14,6 +14,7 @@ from envbuild.environment.collisions import LeftOut, Overlaps
 from envbuild.environment.footprint import Footprint
 from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
 from envbuild.frozen import frozen
+from envbuild.selection.model import LocalTree, Repository
 from envbuild.store.cache import read_cache, write_cache
 
 TYPE_CHECKING = False
@@ -133,7 +134,13 @@ class Descriptions:
 
 
 def _key(package: SelectedPackage, excluded: tuple[str, ...] = ()) -> str:
-    file = package.distribution
+    match package.distribution:
+        case Repository(url=url, commit=commit):
+            comes_from = (url, commit)
+        case LocalTree(location=location):
+            comes_from = (location, "")
+        case file:
+            comes_from = (file.filename, file.hash or file.location)
     key = repr(
         (
             package.name,
@@ -142,8 +149,7 @@ def _key(package: SelectedPackage, excluded: tuple[str, ...] = ()) -> str:
             package.source_location if package.source != "registry" else "",
             package.subdirectory,
             package.requested,
-            file.filename,
-            file.hash or file.location,
+            *comes_from,
         )
     )
     return f"{key} without {digest_of(repr(excluded).encode())}" if excluded else key

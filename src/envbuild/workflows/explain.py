@@ -16,7 +16,7 @@ from envbuild.errors import StoreError, UsageError
 from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
 from envbuild.realise.plan import archive_sha256
-from envbuild.selection.model import Wheel
+from envbuild.selection.model import LocalTree, Repository, Wheel
 from envbuild.store import layout
 from envbuild.store.difference import compare_trees
 from envbuild.store.records import BuildOutput, RebuildOutput, TreeOutput
@@ -142,9 +142,10 @@ class Explanation:
 
     Attributes:
         lockfile: absolute path.
-        name: of the package, and `version`.
+        name: of the package.
+        version: likewise; `None` where its sources compute it and nothing was built of them yet.
         is_built: whether the wheel is built, or comes as it is.
-        archive: file name of what it is made of.
+        archive: what it is made of: a file's name, a commit, a folder.
         location: of that, as locked.
         hash: likewise, `None` where the lock has none.
         derivation: the derivation's digest, `None` where something is not known yet.
@@ -159,7 +160,7 @@ class Explanation:
 
     lockfile: str
     name: str
-    version: str
+    version: str | None
     is_built: bool
     archive: str
     location: str
@@ -365,14 +366,22 @@ def _explanation(subject: Subject, work: _Work, store: Store, since: str | None)
         elif others:
             nearest = min((_compare(*each, work.form, store) for each in others), key=_distance)
             compared = nearest
+    digest: str | None = None
+    match package.distribution:
+        case Repository(url=location):
+            pass
+        case LocalTree(location=location):
+            pass
+        case file:
+            location, digest = file.location, file.hash
     return Explanation(
         lockfile=subject.inputs.lockfile,
         name=package.name,
-        version=package.version,
+        version=package.version or next((each.wheel.split("-")[1] for each in outcomes), None),
         is_built=work.is_built,
-        archive=package.distribution.filename,
-        location=package.distribution.location,
-        hash=package.distribution.hash,
+        archive=package.distribution.label,
+        location=location,
+        hash=digest,
         derivation=work.derivation,
         form=work.form,
         key=key,

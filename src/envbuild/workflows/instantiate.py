@@ -10,10 +10,10 @@ from envbuild.environment.editions import PLACEMENT, WRITER
 from envbuild.errors import EnvbuildError
 from envbuild.frozen import replace
 from envbuild.realise.plan import plan_realisation
-from envbuild.selection.model import Sdist
+from envbuild.selection.model import Selection
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
-from envbuild.workflows.composition import Composition
+from envbuild.workflows.composition import Composition, Editable
 from envbuild.workflows.descriptions import Descriptions
 from envbuild.workflows.kept import Instantiated, keep
 from envbuild.workflows.options import Pinned
@@ -21,7 +21,7 @@ from envbuild.workflows.placements import compute_placement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
@@ -29,12 +29,13 @@ if TYPE_CHECKING:
     from envbuild.realise.builder import Built
     from envbuild.realise.execute import Realised
     from envbuild.realise.unpack import Limits
-    from envbuild.selection.model import Request, Selection
+    from envbuild.selection.model import Request
     from envbuild.store.local import Store
     from envbuild.store.tree import Tree
     from envbuild.target.model import Interpreter, Target
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import RealiseOptions
+    from envbuild.workflows.watched import Signature
     from envbuild.workflows.workshop import Workshop
 
 
@@ -57,12 +58,19 @@ def instantiate(
     trees, realised, notes = _realise(selection, known, target, inputs, workshop)
     built = _build(selection, trees, inputs, interpreter, workshop)
     notes = tuple(sorted((*notes, *(note for each in built.values() for note in each.notes))))
+    if built:
+        selection = _with_versions(selection, built)
     composition = Composition(
         trees=trees,
         known=known,
         target=target,
         store=store,
         collisions=workshop.options.collisions,
+        editables={
+            name: Editable(folder=each.folder, payload=each.payload)
+            for name, each in built.items()
+            if each.folder is not None
+        },
     )
     instantiation = composition.instantiation(selection, notes)
     if not built:
@@ -75,6 +83,7 @@ def instantiate(
         pinned=_pinned(done, selection),
         fetched=sum(1 for result in done.values() if result.fetched),
         fetched_bytes=sum(result.fetched for result in done.values()),
+        signatures=_signatures(built.values()),
     )
 
 
@@ -114,7 +123,7 @@ def _realise(
 ) -> tuple[dict[str, Digest], dict[str, Realised], tuple[str, ...]]:
     """Return the trees of all wheels, what was done for them, and what the user should know."""
     trees: dict[str, Digest] = {}
-    wheels = [each for each in selection.packages if not isinstance(each.distribution, Sdist)]
+    wheels = [package for package in selection.packages if not package.is_built]
     if not workshop.options.refresh:
         for package in wheels:
             tree = known.tree(package)
@@ -136,7 +145,7 @@ def _realise(
         for node in plan.missing:
             result = realised[node.package.name]
             trees[node.package.name] = result.tree
-            notes += [f"`{node.package.distribution.filename}`: {note}" for note in result.notes]
+            notes += [f"`{node.archive.label}`: {note}" for note in result.notes]
     return trees, realised, tuple(sorted(notes))
 
 
@@ -148,7 +157,7 @@ def _build(
     workshop: Workshop,
 ) -> dict[str, Built]:
     """Build what has to be built, and add the trees that come of it to `trees`."""
-    packages = [each for each in selection.packages if isinstance(each.distribution, Sdist)]
+    packages = [package for package in selection.packages if package.is_built]
     if not packages:
         return {}
     from envbuild.workflows.builds import build
@@ -164,6 +173,29 @@ def _build(
     )
     trees |= {name: each.tree for name, each in built.items()}
     return built
+
+
+def _signatures(
+    built: Iterable[Built],
+) -> tuple[tuple[str, Signature | None], ...] | None:
+    found: list[tuple[str, Signature | None]] = []
+    for each in built:
+        if each.signatures is None:
+            return None
+        found += each.signatures
+    return tuple(found)
+
+
+def _with_versions(selection: Selection, built: Mapping[str, Built]) -> Selection:
+    """Return a selection in which everything that was built has a version."""
+    return Selection(
+        packages=tuple(
+            replace(package, version=built[package.name].version)
+            if package.version is None
+            else package
+            for package in selection.packages
+        )
+    )
 
 
 def unpack_limits(options: RealiseOptions) -> Limits:
@@ -188,7 +220,7 @@ def realise_archives(
     options = workshop.options
 
     def locate(node: Node) -> str:
-        file = node.package.distribution
+        file = node.archive
         location = file.location
         if file.userinfo:
             location = location.replace("://", f"://{file.userinfo}@", 1)
@@ -268,7 +300,7 @@ def _client(inputs: Inputs, workshop: Workshop) -> Client:
 def _pinned(realised: Mapping[str, Realised | Built], selection: Selection) -> tuple[Pinned, ...]:
     found = ((package, realised.get(package.name)) for package in selection.packages)
     return tuple(
-        Pinned(name=package.name, filename=package.distribution.filename, sha256=result.pinned)
+        Pinned(name=package.name, filename=package.distribution.label, sha256=result.pinned)
         for package, result in found
         if result is not None and result.pinned is not None
     )

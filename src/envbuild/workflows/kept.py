@@ -14,17 +14,23 @@ if TYPE_CHECKING:
     from envbuild.target.model import Target
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import Pinned, RealiseOptions
+    from envbuild.workflows.watched import Signature
     from envbuild.workflows.workshop import Workshop
 
 
 @frozen
 class Instantiated:
-    """An instantiation and what it took to get there."""
+    """An instantiation and what it took to get there.
+
+    Attributes:
+        signatures: of paths on this machine that it rests on; `None` where there is no telling.
+    """
 
     instantiation: Instantiation
     pinned: tuple[Pinned, ...] = ()
     fetched: int = 0
     fetched_bytes: int = 0
+    signatures: tuple[tuple[str, Signature | None], ...] | None = ()
 
 
 def read_kept(

@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from envbuild.buildlock.model import Strategy
     from envbuild.digest import Digest
     from envbuild.environment.collisions import CollisionPolicy
-    from envbuild.selection.model import SkippedPackage
     from envbuild.workflows.watched import Watched
 
     LinkMode = Literal["auto", "reflink", "hardlink", "copy", "symlink"]
@@ -68,6 +67,11 @@ class RealiseOptions:
         sandbox: where builds may run; see `docs/decisions/sandbox.md`.
         concurrent_builds: builds at once, `None` for as many as there are processors.
         build_limits: what each may take.
+        locked: take what the build lock says, and nothing that would have to be resolved.
+        config_settings: `KEY=VALUE` for every backend; they come on top of what the project says.
+        package_config_settings: `NAME:KEY=VALUE` for the backend of that package.
+        no_build_isolation: build everything beside what the environment holds, and
+            `no_build_isolation_packages` at least.
     """
 
     lockfile: str | None = None
@@ -95,16 +99,28 @@ class RealiseOptions:
     sandbox: SandboxChoice = "auto"
     concurrent_builds: int | None = None
     build_limits: BuildLimits = field(default_factory=BuildLimits)
+    locked: bool = False
+    config_settings: tuple[str, ...] = ()
+    package_config_settings: tuple[str, ...] = ()
+    no_build_isolation: bool = False
+    no_build_isolation_packages: tuple[str, ...] = ()
 
 
 @frozen
 class Change:
-    """One package that changed; versions are `None` where there was or is none."""
+    """One package that changed.
+
+    Attributes:
+        before: version, `None` where there was none.
+        after: version, `None` where there is none now, or a tree computes it and was not built yet.
+        origin: URL that it comes from, `None` for what an index has.
+    """
 
     name: str
     action: Action
     before: str | None
     after: str | None
+    origin: str | None = None
 
 
 @frozen
@@ -129,13 +145,12 @@ class RealiseResult:
         created: whether the environment is new or made anew.
         changes: sorted by name.
         packages: how many packages the environment holds.
-        skipped: what has to be built and was left out.
         pinned: artifacts hashed on first use in this run.
         notes: further plain sentences the user should see, such as a fall-back of the link mode.
         link_mode: the mode that was used; `None` where nothing was linked.
         fetched: archives fetched in this run.
         fetched_bytes: their sum.
-        missing: in a dry run, names of archives that would be fetched.
+        missing: in a dry run, what would be fetched or built.
         watched: what this has relied on; `None` where that is not known.
     """
 
@@ -147,7 +162,6 @@ class RealiseResult:
     created: bool
     changes: tuple[Change, ...]
     packages: int
-    skipped: tuple[SkippedPackage, ...] = ()
     pinned: tuple[Pinned, ...] = ()
     notes: tuple[str, ...] = ()
     link_mode: LinkMode | None = None

@@ -7,6 +7,7 @@ import os
 from envbuild.environment.link import DamagedBlobs
 from envbuild.events import Notice
 from envbuild.frozen import replace
+from envbuild.selection.model import LocalTree
 from envbuild.store.local import Store
 from envbuild.store.running import Running
 from envbuild.target.discover import find_interpreter, read_request
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from envbuild.events import Reporter
-    from envbuild.selection.model import Request, Selection
+    from envbuild.selection.model import Request, SelectedPackage, Selection
     from envbuild.target.discover import FoundInterpreter
     from envbuild.target.model import Interpreter
     from envbuild.workflows.apply import Applied
@@ -108,10 +109,11 @@ def _compare_only(
     missing: tuple[str, ...] = ()
     try:
         selection = select(inputs, request, target, target.digest, store)
-        nodes = compile_packages(selection.packages, verify_record=options.verify_record)
         if store is not None:
+            wheels = [package for package in selection.packages if not package.is_built]
+            nodes = compile_packages(wheels, verify_record=options.verify_record)
             plan = plan_realisation(nodes, store, refresh=options.refresh)
-            missing = tuple(node.package.distribution.filename for node in plan.missing)
+            missing = tuple(node.archive.label for node in plan.missing)
             with Running(store) as running:
                 workshop = Workshop(
                     options=options,
@@ -120,17 +122,22 @@ def _compare_only(
                     running=running,
                     reporter=reporter,
                 )
-                missing = missing or _unbuilt(selection, inputs, found, workshop)
+                unbuilt = _unbuilt(selection, inputs, found, workshop)
+                missing += tuple(package.distribution.label for package in unbuilt)
                 if not missing:
                     instantiated = _instantiate(inputs, request, found.interpreter, workshop)
                     applied = apply(inputs, instantiated.instantiation, found.interpreter, workshop)
                     return _result(inputs, found, instantiated, applied)
         else:
-            missing = tuple(node.package.distribution.filename for node in nodes)
+            unbuilt = [package for package in selection.packages if package.is_built]
+            missing = tuple(package.distribution.label for package in selection.packages)
     finally:
         if store is not None:
             store.close()
-    applied = compare_versions(inputs, selection, found.interpreter, options)
+    trees = (each.name for each in unbuilt if isinstance(each.distribution, LocalTree))
+    applied = compare_versions(
+        inputs, selection, found.interpreter, options, unbuilt=frozenset(trees)
+    )
     return RealiseResult(
         lockfile=inputs.lockfile,
         prefix=inputs.prefix,
@@ -140,24 +147,20 @@ def _compare_only(
         created=applied.created,
         changes=applied.changes,
         packages=len(selection.packages),
-        skipped=selection.skipped,
         missing=missing,
     )
 
 
 def _unbuilt(
     selection: Selection, inputs: Inputs, found: FoundInterpreter, workshop: Workshop
-) -> tuple[str, ...]:
-    """Return the source distributions that would have to be built."""
-    from envbuild.selection.model import Sdist
-
-    packages = [each for each in selection.packages if isinstance(each.distribution, Sdist)]
+) -> list[SelectedPackage]:
+    """Return what would have to be built."""
+    packages = [package for package in selection.packages if package.is_built]
     if not packages:
-        return ()
+        return []
     from envbuild.workflows.builds import find_unbuilt
 
-    unbuilt = find_unbuilt(packages, selection, inputs, found.interpreter, workshop)
-    return tuple(package.distribution.filename for package in unbuilt)
+    return find_unbuilt(packages, selection, inputs, found.interpreter, workshop)
 
 
 def _result(
@@ -174,13 +177,14 @@ def _result(
         created=applied.created,
         changes=applied.changes,
         packages=len(instantiation.distributions),
-        skipped=instantiation.skipped,
         pinned=instantiated.pinned,
         notes=(*instantiation.notes, *applied.notes) if changed else (),
         link_mode=applied.link_mode,
         fetched=instantiated.fetched,
         fetched_bytes=instantiated.fetched_bytes,
-        watched=watch(inputs, found, applied),
+        watched=None
+        if instantiated.signatures is None
+        else watch(inputs, found, applied, instantiated.signatures),
     )
 
 

@@ -140,7 +140,7 @@ def rebuild(
             assert known is None or isinstance(known, BuildOutput)
             return RebuildResult(
                 name=package.name,
-                version=package.version,
+                version=package.version or rebuilt.made.name.split("-")[1],
                 key=rebuilt.key,
                 wheel=rebuilt.made.name,
                 before=None if known is None else known.digest,

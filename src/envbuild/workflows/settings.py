@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     Kind = Literal[
-        "flag", "text", "path", "number", "size", "duration", "choice", "names", "hosts", "mirrors"
+        "flag", "text", "path", "number", "size", "duration", "choice", "names", "hosts", "mirrors",
+        "pairs", "package-pairs",
     ]  # fmt: skip
     Given = bool | str | list[str]
     Value = bool | int | str | tuple[str, ...]
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
 _PROJECT = "pyproject.toml"
 _OF_UV = "uv.toml"
-_LISTS = frozenset({"names", "hosts", "mirrors"})
+_LISTS = frozenset({"names", "hosts", "mirrors", "pairs", "package-pairs"})
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 _FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
 _UNITS = {
@@ -193,6 +194,12 @@ SETTINGS = {
         _anywhere("build-disk-limit", "size"),
         _anywhere("build-output-limit", "size"),
         _anywhere("build-process-limit", "number"),
+        _anywhere("no-build-isolation", "flag", "UV_NO_BUILD_ISOLATION", in_uv=True),
+        _anywhere("no-build-isolation-package", "names", in_uv=True),
+        _not_in_files("config-setting", "pairs"),
+        _not_in_files("config-settings-package", "package-pairs"),
+        _not_in_files("no-editable", "flag", "UV_NO_EDITABLE"),
+        _not_in_files("no-editable-package", "names"),
         Setting(
             name="output-format",
             kind="choice",
@@ -206,6 +213,7 @@ SETTINGS = {
         _option("check", "flag"),
         _option("dry-run", "flag"),
         _option("frozen", "flag"),
+        _not_in_files("locked", "flag", "UV_LOCKED"),
         _option("refresh", "flag"),
         _option("refresh-package", "names"),
         _option("lockfile", "path"),
@@ -602,6 +610,15 @@ def _item(setting: Setting, said: object, origin: str) -> str:
             except BadMirror as error:
                 raise WrongValue(origin, redact(said), _MIRROR) from error
             return f"{rule.source}={rule.target}"
+        case "pairs":
+            if said.find("=") < 1:
+                raise WrongValue(origin, said, "expected `KEY=VALUE`")
+            return said
+        case "package-pairs":
+            name, colon, pair = said.partition(":")
+            if not is_name(name) or not colon or pair.find("=") < 1:
+                raise WrongValue(origin, said, "expected `PACKAGE:KEY=VALUE`")
+            return f"{normalise(name)}:{pair}"
         case _:
             return said
 

@@ -76,7 +76,7 @@ def find_subject(
     name = normalise(name.strip())
     for package in selection.packages:
         if package.name == name:
-            if version and not _is_version(package.version, version):
+            if version and package.version and not _is_version(package.version, version):
                 reason = f"the lock has {package.version} of it"
                 hint = f"ask for `{name}`, or for `{name}=={package.version}`"
                 raise NotInEnvironment(asked, inputs.lockfile, reason, hint=hint)
@@ -91,12 +91,6 @@ def _is_version(locked: str, asked: str) -> bool:
 
 
 def _not_found(asked: str, name: str, selection: Selection, inputs: Inputs) -> NotInEnvironment:
-    for skipped in selection.skipped:
-        if skipped.name == name:
-            reason = (
-                f"it is left out, since nothing is built from a source of kind {skipped.source}"
-            )
-            return NotInEnvironment(asked, inputs.lockfile, reason, hint=None)
     if name in _locked_names(inputs):
         reason = (
             f"`{inputs.lockfile}` has it, for other extras, groups, platforms or interpreters than"

@@ -16,8 +16,13 @@ if TYPE_CHECKING:
     from envbuild.workflows.watched import Signature
 
 
-def watch(inputs: Inputs, found: FoundInterpreter, applied: Applied) -> Watched:
-    """Take down what a run that has just ended relied on."""
+def watch(
+    inputs: Inputs,
+    found: FoundInterpreter,
+    applied: Applied,
+    seen: tuple[tuple[str, Signature | None], ...],
+) -> Watched:
+    """Take down what a run that has just ended relied on; `seen` are signatures taken meanwhile."""
     from envbuild.environment.journal import JOURNAL
     from envbuild.environment.state import STAMPS, STATE, stamped_paths
 
@@ -29,7 +34,7 @@ def watch(inputs: Inputs, found: FoundInterpreter, applied: Applied) -> Watched:
     paths = [found.interpreter.executable, *(f"{inputs.prefix}/{path}" for path in inside)]
     return Watched(
         contents=(*inputs.watched, *((path, _content(path)) for path in version_files)),
-        signatures=tuple((path, signature(path)) for path in paths),
+        signatures=(*((path, signature(path)) for path in paths), *seen),
         stamps=f"{inputs.prefix}/{STAMPS}" if applied.stamped else None,
     )
 

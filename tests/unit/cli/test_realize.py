@@ -84,6 +84,21 @@ def options(line: str) -> RealiseOptions:
             "--build-output-limit 1KiB --build-process-limit 9",
             {"build_limits": BuildLimits(output=1024, processes=9)},
         ),
+        (
+            "-C a=b --config-setting=--global-option=x=y --config-settings a=b -Cc=",
+            {"config_settings": ("a=b", "--global-option=x=y", "c=")},
+        ),
+        (
+            "--config-settings-package Some_Name:a=b --config-settings-package x:--y=z:1",
+            {"package_config_settings": ("some-name:a=b", "x:--y=z:1")},
+        ),
+        ("--no-build-isolation", {"no_build_isolation": True}),
+        ("--no-build-isolation --build-isolation", {}),
+        (
+            "--no-build-isolation-package A_b --no-build-isolation-package c",
+            {"no_build_isolation_packages": ("a-b", "c")},
+        ),
+        ("--locked", {"locked": True}),
         ("--json -q --color never --no-progress", {}),
     ],
 )
@@ -112,6 +127,15 @@ SELECTION: list[tuple[str, dict[str, object]]] = [
         {"no_install_project": True, "no_install_workspace": True, "no_install_local": True},
     ),
     ("--no-install-package A_b", {"no_install_packages": ("a-b",)}),
+    ("--no-editable", {"no_editable": True}),
+    ("--no-editable --editable", {}),
+    ("--editable --no-editable", {"no_editable": True}),
+    (
+        "--no-editable-package A_b --no-editable-package c",
+        {"no_editable_packages": ("a-b", "c")},
+    ),
+    ("--no-build --no-build-package A_b", {"no_build": True, "no_build_packages": ("a-b",)}),
+    ("--no-binary --no-binary-package A_b", {"no_binary": True, "no_binary_packages": ("a-b",)}),
 ]
 
 
@@ -136,6 +160,9 @@ def test_what_to_install_becomes_a_request(line: str, request_changes: dict[str,
         ({"ENVBUILD_EXTRA": "a b"}, "", {"extras": ("a", "b")}),
         ({"UV_EXTRA": "a"}, "", {}),
         ({"UV_NO_INSTALL_PROJECT": "1"}, "", {"no_install_project": True}),
+        ({"UV_NO_EDITABLE": "1"}, "", {"no_editable": True}),
+        ({"UV_NO_EDITABLE": "1"}, "--editable", {}),
+        ({"ENVBUILD_NO_EDITABLE_PACKAGE": "a B_c"}, "", {"no_editable_packages": ("a", "b-c")}),
         ({"ENVBUILD_ALL_EXTRAS": "1"}, "--extra x", {"all_extras": True, "extras": ("x",)}),
     ],
 )
@@ -148,6 +175,28 @@ def test_variables_ask_for_what_they_ask_of_uv(
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert options(line).request == replace(Request(), **request_changes)
+
+
+@pytest.mark.parametrize(
+    ("variables", "changes"),
+    [
+        ({"UV_LOCKED": "1"}, {"locked": True}),
+        ({"UV_LOCKED": "1", "ENVBUILD_LOCKED": "0"}, {}),
+        ({"UV_NO_BUILD_ISOLATION": "1"}, {"no_build_isolation": True}),
+        (
+            {"ENVBUILD_NO_BUILD_ISOLATION_PACKAGE": "a b"},
+            {"no_build_isolation_packages": ("a", "b")},
+        ),
+        ({"ENVBUILD_CONFIG_SETTING": "a=b c=d"}, {"config_settings": ("a=b", "c=d")}),
+        ({"ENVBUILD_CONFIG_SETTINGS_PACKAGE": "p:a=b"}, {"package_config_settings": ("p:a=b",)}),
+    ],
+)
+def test_variables_say_how_to_build(
+    variables: dict[str, str], changes: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    assert options("") == replace(PLAIN, **changes)
 
 
 @pytest.mark.parametrize(

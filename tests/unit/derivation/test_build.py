@@ -18,7 +18,7 @@ from envbuild.derivation.build import (
     Toolchain,
 )
 from envbuild.derivation.model import Fetch, Unpack
-from envbuild.derivation.sources import LocalSource, UnpackSource
+from envbuild.derivation.sources import PRESENT, Fact, LocalSource, UnpackSource
 from envbuild.digest import Digest
 from envbuild.frozen import replace
 
@@ -81,11 +81,21 @@ def inside(field: str, **changes: Any) -> BuildWheel:
     return replace(BASE, **{field: replace(getattr(BASE, field), **changes)})
 
 
+def with_fact(value: str | None) -> Digest:
+    fact = Fact(kind="folder", name="src", value=value)
+    return key(replace(BASE, source=LocalSource(tree=TREE, facts=(fact,))))
+
+
 MATTERS: dict[str, Callable[[], Digest]] = {
     "source tree": lambda: key(BASE, tree=digest("9")),
+    "fact beside the sources": lambda: with_fact(PRESENT),
+    "fact that changed": lambda: with_fact(None),
     "subdirectory": lambda: key(replace(BASE, subdirectory="python")),
     "name": lambda: key(replace(BASE, distribution="other")),
     "version": lambda: key(replace(BASE, version="1.1")),
+    "version that the sources compute": lambda: key(replace(BASE, version=None)),
+    "editable": lambda: key(replace(BASE, editable="/srv/app")),
+    "editable elsewhere": lambda: key(replace(BASE, editable="/srv/copy of app")),
     "backend": lambda: key(inside("backend", name="setuptools.build_meta:__legacy__")),
     "backend path": lambda: key(inside("backend", path=("tools",))),
     "requirement": lambda: key(replace(BASE, requires=("setuptools>=41",))),
@@ -175,6 +185,24 @@ def test_neither_places_nor_our_own_version_are_in_it() -> None:
     text = canonical.encode(BASE.resolved(TREE, PAYLOADS)).decode()
     assert __version__ not in text
     assert "/" not in text.replace("packages/", "")
+
+
+def test_an_editable_names_the_one_place_that_it_means_something_in() -> None:
+    form = replace(BASE, editable="/srv/app").resolved(TREE, PAYLOADS)
+    assert form == BASE.resolved(TREE, PAYLOADS) | {"editable": "/srv/app"}
+
+
+def test_facts_are_in_the_resolved_form_as_in_that_of_the_source() -> None:
+    source = LocalSource(
+        tree=TREE,
+        facts=(
+            Fact(kind="environment", name="MODE", value=None),
+            Fact(kind="git-commit", name="", value="c0" * 20),
+        ),
+    )
+    form = replace(BASE, source=source).resolved(TREE, PAYLOADS)
+    assert form["source"] == {"facts": source.as_json()["facts"], "tree": TREE}
+    assert BASE.resolved(TREE, PAYLOADS)["source"] == {"facts": [], "tree": TREE}
 
 
 def test_the_name_depends_on_how_inputs_are_made() -> None:

@@ -18,7 +18,7 @@ from envbuild.derivation.build import (
 )
 from envbuild.derivation.compare import Difference, compare, in_words
 from envbuild.derivation.model import Fetch, Unpack
-from envbuild.derivation.sources import LocalSource
+from envbuild.derivation.sources import PRESENT, Fact, LocalSource
 from envbuild.digest import Digest
 from envbuild.frozen import replace
 
@@ -34,9 +34,15 @@ DEPENDENCY = Dependency(
     version="1.0",
     made_by=Unpack(source=WHEEL, distribution="setuptools", version="1.0"),
 )
+FACTS = (
+    Fact(kind="environment", name="MODE", value="8" * 64),
+    Fact(kind="folder", name="src", value=PRESENT),
+    Fact(kind="git-commit", name="", value="c0" * 20),
+    Fact(kind="git-tags", name="", value="8" * 64),
+)
 CC = Program(name="cc", version="cc 12", digest=Digest("7" * 64))
 FULL = BuildWheel(
-    source=LocalSource(tree=TREE),
+    source=LocalSource(tree=TREE, facts=FACTS),
     distribution="made",
     version="1.0",
     backend=Backend(name="setuptools.build_meta"),
@@ -74,14 +80,40 @@ def within(field: str, **changes: Any) -> dict[str, Any]:
     return form(replace(FULL, **{field: replace(getattr(FULL, field), **changes)}))
 
 
+def fact(number: int, value: str | None) -> dict[str, Any]:
+    facts = list(FACTS)
+    facts[number] = replace(facts[number], value=value)
+    return changed(source=LocalSource(tree=TREE, facts=tuple(facts)))
+
+
 ONE_CHANGE: Mapping[str, tuple[dict[str, Any], str]] = {
     "source.tree": (form(FULL, tree=OTHER), "the source tree differs"),
+    "source.facts[environment MODE]": (
+        fact(0, "9" * 64),
+        "environment variable `MODE` differs",
+    ),
+    "source.facts[folder src]": (fact(1, None), "folder `src` present → nothing"),
+    "source.facts[folder more]": (
+        changed(
+            source=LocalSource(
+                tree=TREE,
+                facts=(FACTS[0], Fact(kind="folder", name="more", value=None), *FACTS[1:]),
+            )
+        ),
+        "folder `more` counts now",
+    ),
+    "source.facts[git-commit]": (
+        fact(2, "c1" * 20),
+        f"commit of the repository {'c0' * 20} → {'c1' * 20}",
+    ),
+    "source.facts[git-tags]": (fact(3, None), "set of the repository's tags differs"),
     "subdirectory": (
         changed(subdirectory="python"),
         "folder of the project in its sources nothing → python",
     ),
     "distribution": (changed(distribution="other"), "name made → other"),
-    "distribution_version": (changed(version="1.1"), "version 1.0 → 1.1"),
+    "distribution_version": (changed(version=None), "version 1.0 → nothing"),
+    "editable": (changed(editable="/srv/app"), "folder that it leads to nothing → /srv/app"),
     "backend.name": (
         within("backend", name="hatchling.build"),
         "build backend setuptools.build_meta → hatchling.build",
@@ -338,14 +370,11 @@ def test_wheels_that_are_taken_compare_by_their_archives() -> None:
 
 def test_members_that_are_not_known_here_count() -> None:
     before, after = form(FULL), form(FULL)
-    before["source"] = {"tree": TREE, "facts": [{"kind": "folder", "name": "src", "value": None}]}
-    after["source"] = {
-        "tree": TREE,
-        "facts": [{"kind": "folder", "name": "src", "value": "present"}],
-    }
+    before["source"] = {"tree": TREE, "facts": [{"kind": "moon", "name": "face", "value": None}]}
+    after["source"] = {"tree": TREE, "facts": [{"kind": "moon", "name": "face", "value": "full"}]}
     after["later"] = ["1", {"a": True}]
     assert [in_words(each) for each in compare(before, after)] == [
-        "`source.facts[folder src]` value nothing → value present",
+        "`source.facts[moon face]` value nothing → value full",
         "`later` nothing → 1, a yes",
     ]
 

@@ -4,9 +4,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envbuild.derivation.payload import payload_digest
+from envbuild.derivation.payload import payload_digest, symbolic_tree
 from envbuild.digest import Digest, digest_of
-from support.stores import tree_of
+from envbuild.store.tree import Tree
+from support.stores import file_entry, link_entry, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,3 +56,82 @@ def test_everything_else_is(changes: Mapping[str, bytes]) -> None:
 
 def test_a_payload_is_not_the_tree() -> None:
     assert payload(FILES) != tree_of(FILES).digest
+
+
+FOLDERS = ["/srv/app", "/src", "/home/me/{place}", "/tmp/a (copy) [1].d/app+", "/srv/é", "/a/a/a"]
+
+
+def editable(folder: str, **more: bytes) -> dict[str, bytes]:
+    """Return the files of an editable wheel that leads to `folder`, as backends make them."""
+    place = folder.encode()
+    return {
+        **FILES,
+        "demo.pth": b"%s/src\n%s\nimport demo_finder\n" % (place, place),
+        "demo_finder.py": b'M = {"demo": \'%s/src/demo\', "url": "file://%s"}\n' % (place, place),
+        f"{INFO}/RECORD": b"demo.pth,sha256=%d,9\n" % len(place),
+        **more,
+    }
+
+
+def symbolic(files: Mapping[str, bytes], folder: str) -> Tree:
+    blobs = {digest_of(content): content for content in files.values()}
+    return symbolic_tree(tree_of(files), folder, blobs.__getitem__)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_an_editable_names_no_place(folder: str) -> None:
+    files = editable(folder)
+    assert symbolic(files, folder) == tree_of(
+        editable("{place}") | {f"{INFO}/RECORD": files[f"{INFO}/RECORD"]}
+    )
+
+
+def test_an_editable_has_one_payload_in_every_place() -> None:
+    found = set()
+    for folder in FOLDERS:
+        files = editable(folder)
+        blobs = {digest_of(content): content for content in files.values()}
+        found.add(payload_digest(symbolic(files, folder), blobs.__getitem__))
+    assert len(found) == 1
+    other = editable("/srv/app", **{"demo.pth": b"/srv/app/lib\n"})
+    blobs = {digest_of(content): content for content in other.values()}
+    assert payload_digest(symbolic(other, "/srv/app"), blobs.__getitem__) not in found
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"/srv/appendix",
+        b"/srv/app-2/src",
+        b"/srv/app.old",
+        b"/home/srv/app",
+        b"../srv/app",
+        "/srv/appé".encode(),
+        b"/srv/other",
+    ],
+)
+def test_another_path_is_no_mention_of_the_folder(content: bytes) -> None:
+    files = {"demo.pth": content}
+    assert symbolic(files, "/srv/app") == tree_of(files)
+
+
+def test_what_metadata_says_stays_as_it_is() -> None:
+    files = {f"{INFO}/METADATA": b"Name: demo\n\ndocker run -v .:/app\n"}
+    assert symbolic(files, "/app") == tree_of(files)
+
+
+def test_what_stays_is_not_changed_and_kinds_are_kept() -> None:
+    run, data = b"#!python\nimport sys; sys.path.insert(0, '/app')\n", b"\x00/apple"
+    tree = Tree.of(
+        [
+            file_entry("demo-1.0.data/scripts/run", run, executable=True),
+            file_entry("demo/data.bin", data),
+            file_entry("demo/empty", b""),
+            link_entry("demo/link", "data.bin"),
+        ]
+    )
+    blobs = {digest_of(content): content for content in (run, data, b"")}
+    found = symbolic_tree(tree, "/app", blobs.__getitem__)
+    replaced = run.replace(b"/app", b"{place}")
+    first = file_entry("demo-1.0.data/scripts/run", replaced, executable=True)
+    assert found.entries == (first, *tree.entries[1:])

@@ -61,12 +61,18 @@ def placement(store: Store, files: dict[str, bytes], *, executable: bool = False
     )
 
 
-def job(made: Placement, *written: WrittenFile, tolerated: frozenset[str] = frozenset()) -> Job:
+def job(
+    made: Placement,
+    *written: WrittenFile,
+    tolerated: frozenset[str] = frozenset(),
+    copied: bool = False,
+) -> Job:
     return Job(
         load=lambda: (made, written),
         files=sum(len(files) for _, files in made.links),
         folders=len(made.folders),
         tolerated=tolerated,
+        copied=copied,
     )
 
 
@@ -131,6 +137,28 @@ def test_executables_stay_executable_in_every_mode(store: Store, root: Path) -> 
         (root / "bin/tool").unlink()
 
 
+@pytest.mark.parametrize("mode", ["hardlink", "reflink", "copy", "symlink"])
+def test_what_is_copied_shares_nothing_with_the_store_in_any_mode(
+    store: Store, root: Path, mode: str
+) -> None:
+    put(store, root, job(placement(store, FILES), copied=True), mode=mode)
+    for path, data in FILES.items():
+        status = (root / path).lstat()
+        assert (root / path).read_bytes() == data
+        assert stat.S_ISREG(status.st_mode)
+        assert status.st_nlink == 1
+        assert stat.S_IMODE(status.st_mode) & 0o200
+        assert os.stat(blob_of(store, data)).st_nlink == 1
+
+
+def test_only_what_is_to_be_copied_is(store: Store, root: Path) -> None:
+    other = {f"{SITE}/other.py": b"other = 1\n"}
+    jobs = (job(placement(store, FILES), copied=True), job(placement(store, other)))
+    put(store, root, *jobs, mode="hardlink")
+    assert (root / SITE / "demo/core.py").stat().st_nlink == 1
+    assert (root / SITE / "other.py").stat().st_nlink == 2
+
+
 def test_written_files_are_written_with_their_modes(store: Store, root: Path) -> None:
     launcher = WrittenFile(path="bin/demo", data=b"#!x\n", executable=True)
     note = WrittenFile(path=f"{SITE}/note", data=b"text", executable=False)
@@ -150,15 +178,18 @@ def test_written_files_are_written_with_their_modes(store: Store, root: Path) ->
     ],
     ids=["edited", "touched", "made writable", "gone"],
 )
+@pytest.mark.parametrize("copied", [False, True], ids=["as the mode says", "copied"])
 @pytest.mark.parametrize("mode", ["hardlink", "copy", "symlink"])
-def test_a_damaged_blob_is_never_placed(store: Store, root: Path, damage, mode: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_damaged_blob_is_never_placed(  # type: ignore[no-untyped-def]
+    store: Store, root: Path, damage, mode: str, copied: bool
+) -> None:
     made = placement(store, FILES)
     blob = Path(blob_of(store, FILES[f"{SITE}/demo/core.py"]))
     os.chmod(blob, 0o644)
     os.chmod(blob, 0o444)
     damage(blob)
     with pytest.raises(DamagedBlobs) as caught:
-        put(store, root, job(made), mode=mode)
+        put(store, root, job(made, copied=copied), mode=mode)
     assert caught.value.blobs == (str(blob.relative_to(store.path + "/blobs")),)
     assert not os.path.lexists(root / SITE / "demo/core.py")
     assert (root / SITE / "demo/deep/data.bin").exists()

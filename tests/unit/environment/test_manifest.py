@@ -14,6 +14,7 @@ from envbuild.environment.manifest import (
     InvalidManifest,
     Manifest,
     ManifestDistribution,
+    ManifestEditable,
     WrittenDigest,
     decode_manifest,
 )
@@ -35,16 +36,19 @@ WRITTEN = st.lists(
     max_size=3,
     unique_by=lambda file: file.path,
 ).map(by_path)
+DISTRIBUTION = {
+    "name": TEXTS,
+    "version": TEXTS,
+    "requested": st.booleans(),
+    "direct_url": st.none() | TEXTS,
+    "written": WRITTEN,
+    "excluded": st.sets(TEXTS, max_size=3).map(lambda paths: tuple(sorted(paths))),
+}
+EDITABLES = st.builds(ManifestEditable, folder=TEXTS, payload=DIGESTS)
 DISTRIBUTIONS = st.lists(
-    st.builds(
-        ManifestDistribution,
-        name=TEXTS,
-        version=TEXTS,
-        tree=DIGESTS,
-        requested=st.booleans(),
-        direct_url=st.none() | TEXTS,
-        written=WRITTEN,
-        excluded=st.sets(TEXTS, max_size=3).map(lambda paths: tuple(sorted(paths))),
+    st.one_of(
+        st.builds(ManifestDistribution, tree=DIGESTS, **DISTRIBUTION),
+        st.builds(ManifestDistribution, tree=st.none(), editable=EDITABLES, **DISTRIBUTION),
     ),
     max_size=3,
     unique_by=lambda each: each.name,
@@ -78,6 +82,15 @@ SAMPLE = Manifest(
         ManifestDistribution(
             name="demo", version="1", tree=TREE, requested=True, direct_url=None, written=(FILE,)
         ),
+        ManifestDistribution(
+            name="live",
+            version="2",
+            tree=None,
+            editable=ManifestEditable(folder="packages/live", payload=Digest("3" * 64)),
+            requested=False,
+            direct_url="{}",
+            written=(),
+        ),
     ),
     skeleton=(WrittenDigest(path="pyvenv.cfg", digest=Digest("2" * 64), executable=False),),
     links=(("bin/python", "{executable}"),),
@@ -100,13 +113,24 @@ def test_the_form_is_fixed() -> None:
         "distributions": [
             {
                 "direct_url": None,
+                "editable": None,
                 "excluded": [],
                 "name": "demo",
                 "requested": True,
                 "tree": "0" * 64,
                 "version": "1",
                 "written": [{"digest": "1" * 64, "executable": True, "path": "bin/demo"}],
-            }
+            },
+            {
+                "direct_url": "{}",
+                "editable": {"folder": "packages/live", "payload": "3" * 64},
+                "excluded": [],
+                "name": "live",
+                "requested": False,
+                "tree": None,
+                "version": "2",
+                "written": [],
+            },
         ],
         "format": "envbuild-manifest",
         "interpreter": {
@@ -162,6 +186,18 @@ def put(*steps: str | int, value: object) -> Callable[[Any], None]:
         (put("links", 0, "target", value=None), "links[0].target"),
         (put("links", 0, "more", value=None), "links[0]"),
         (put("distributions", 0, "tree", value=None), "distributions[0].tree"),
+        (put("distributions", 0, "editable", value=1), "distributions[0].editable"),
+        (put("distributions", 1, "editable", value=None), "distributions[1].tree"),
+        (put("distributions", 1, "tree", value="0" * 64), "distributions[1].tree"),
+        (
+            put("distributions", 1, "editable", "folder", value=1),
+            "distributions[1].editable.folder",
+        ),
+        (
+            put("distributions", 1, "editable", "payload", value=""),
+            "distributions[1].editable.payload",
+        ),
+        (put("distributions", 1, "editable", "more", value=""), "distributions[1].editable"),
         (put("distributions", 0, "requested", value=1), "distributions[0].requested"),
         (put("distributions", 0, "direct_url", value={}), "distributions[0].direct_url"),
         (
@@ -174,8 +210,8 @@ def put(*steps: str | int, value: object) -> Callable[[Any], None]:
         (lambda document: document["skeleton"].append(document["skeleton"][0]), "skeleton[1]"),
         (lambda document: document["links"].append(document["links"][0]), "links[1]"),
         (
-            lambda document: document["distributions"].append(document["distributions"][0]),
-            "distributions[1]",
+            lambda document: document["distributions"].append(document["distributions"][1]),
+            "distributions[2]",
         ),
     ],
 )
@@ -198,5 +234,5 @@ def test_what_is_no_object_is_refused() -> None:
 
 
 def test_a_distribution_is_identified_by_all_that_it_brings() -> None:
-    (demo,) = SAMPLE.distributions
-    assert demo.digest == canonical.digest(demo.as_json())
+    for each in SAMPLE.distributions:
+        assert each.digest == canonical.digest(each.as_json())

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import pytest
 
+from envbuild.derivation.payload import payload_digest, symbolic_tree
 from envbuild.digest import Digest, digest_of
-from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
+from envbuild.environment.manifest import (
+    ManifestDistribution,
+    ManifestEditable,
+    WrittenDigest,
+)
 from envbuild.environment.placement import Placement
 from envbuild.environment.plan import EXECUTABLE, build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url
 from envbuild.frozen import replace
-from envbuild.selection.model import SelectedPackage, Wheel
+from envbuild.selection.model import LocalTree, SelectedPackage, Wheel
 from envbuild.target.model import Target
 from support.trees import unpacked
 from unit.target.recorded import LINUX_313, MACOS_ARM_312
@@ -29,6 +34,17 @@ def selected(name: str, **given: object) -> SelectedPackage:
         requested=False,
     )
     return replace(package, **given)
+
+
+def edited(location: str = "packages/live", **given: object) -> SelectedPackage:
+    """Return a package that is used where it lies."""
+    return selected(
+        "live",
+        source="editable",
+        source_location=location,
+        distribution=LocalTree(location=location, editable=True),
+        **given,
+    )
 
 
 def placed(name: str, target: Target = LINUX_313, *, code: bytes = b"1") -> Placement:
@@ -155,3 +171,69 @@ def test_changed_code_changes_the_identity() -> None:
         for code in (b"1", b"2")
     }
     assert len(digests) == 2
+
+
+LIVE = {
+    "live-1.dist-info/METADATA": b"Name: live\n",
+    "live-1.dist-info/WHEEL": b"Wheel-Version: 1.0\nRoot-Is-Purelib: true\n",
+    "live-1.dist-info/entry_points.txt": b"[console_scripts]\nlive = m:f\n",
+}
+
+
+def described(folder: str, package: SelectedPackage, pth: str = "{}/src\n") -> ManifestDistribution:
+    """Describe an editable whose wheel was built to lead to `folder`."""
+    wheel = unpacked({**LIVE, "live.pth": pth.format(folder).encode()})
+    symbolic = symbolic_tree(wheel.tree, folder, wheel.blobs.__getitem__)
+    return describe_distribution(
+        LINUX_313,
+        package,
+        wheel.place("live", LINUX_313.scheme),
+        direct_url(package, lock_folder=PROJECT),
+        payload=payload_digest(symbolic, wheel.blobs.__getitem__),
+    )
+
+
+def test_an_editable_is_described_by_its_folder_and_its_payload() -> None:
+    found = described("/srv/app/packages/live", edited(requested=True))
+    assert found.tree is None
+    assert found.editable is not None
+    assert found.editable.folder == "packages/live"
+    info = INFO.format("live")
+    assert [file.path for file in found.written] == sorted(
+        ["bin/live", f"{info}/INSTALLER", f"{info}/REQUESTED", f"{info}/direct_url.json"]
+    )
+    assert found.direct_url is not None
+    assert "{project}/packages/live" in found.direct_url
+
+
+def test_an_editable_is_the_same_in_every_checkout() -> None:
+    places = ("/srv/app/packages/live", "/src/packages/live", "/home/me/copy of app/packages/live")
+    assert len({described(place, edited()).digest for place in places}) == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        described("/srv/live", edited(), "{}/lib\n"),
+        described("/srv/live", edited("packages/other")),
+        described("/srv/live", edited(version="2")),
+        described("/srv/live", edited(requested=True)),
+    ],
+    ids=["payload", "folder in the lock", "version", "requested"],
+)
+def test_another_editable_is_another_distribution(other: ManifestDistribution) -> None:
+    assert other.digest != described("/srv/live", edited()).digest
+
+
+def test_what_is_not_editable_after_all_has_its_tree() -> None:
+    package = edited()
+    placement = placed("live")
+    found = describe_distribution(LINUX_313, package, placement, None)
+    assert (found.tree, found.editable) == (placement.tree, None)
+    payload = Digest("0" * 64)
+    as_editable = describe_distribution(LINUX_313, package, placement, None, payload=payload)
+    assert as_editable.editable == ManifestEditable(folder="packages/live", payload=payload)
+    info = INFO.format("live")
+    assert {file.path for file in found.written} - {file.path for file in as_editable.written} == {
+        f"{info}/RECORD"
+    }

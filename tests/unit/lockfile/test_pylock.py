@@ -52,6 +52,11 @@ def test_another_version_is_refused_by_its_number() -> None:
             HEAD + "packages = [{ name = 'a', archive = { url = 'https://x.example/a.whl' } }]\n",
             "packages[0].archive.hashes",
         ),
+        (
+            HEAD + "packages = [{ name = 'a', directory = { path = '.' } }, { name = 'b', vcs ="
+            " { type = 'git', url = 'https://g.example/b', commit-id = 'main' } }]\n",
+            "packages[1].vcs.commit-id",
+        ),
     ],
 )
 def test_a_fault_is_named_by_its_place(text: str, place: str) -> None:

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envbuild.digest import digest_of
+from envbuild.environment.manifest import Manifest
 from envbuild.events import SILENT, BlobsChecked, Event, StoreCheckPlanned
+from envbuild.frozen import replace
 from envbuild.maintenance.verify import (
     Finding,
     StoreReport,
@@ -21,7 +23,9 @@ from envbuild.maintenance.verify import (
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication, write_record
+from envbuild.store.roots import register
 from envbuild.store.tree import Entry, Tree
+from store_layout.formats import LIVE, SMALL
 from support.processes import child, without_privileges
 from support.stores import add_files, add_wheel, file_entry
 
@@ -128,6 +132,27 @@ def test_all_damage_is_told_at_once_and_in_order(store: Store) -> None:
         ("stranger", "stranger"),
     }
     assert damaged_trees(report) == tuple(sorted((first, second)))
+
+
+def manifest_of(*, tree: Digest) -> Manifest:
+    """Return a manifest with a wheel's tree, and an editable, which has none."""
+    wheel = replace(SMALL.distributions[0], tree=tree)
+    return replace(SMALL, distributions=(wheel, LIVE))
+
+
+def test_an_editable_needs_no_tree(store: Store) -> None:
+    first, _ = add_both(store)
+    assert register(store, "/srv/app/.venv", manifest_of(tree=first).encode())
+    report = verify(store)
+    assert (report.manifests, report.roots, report.findings) == (1, 1, ())
+
+
+def test_what_stands_beside_an_editable_needs_its_tree(store: Store) -> None:
+    gone = digest_of(b"gone")
+    assert register(store, "/srv/app/.venv", manifest_of(tree=gone).encode())
+    (finding,) = verify(store).findings
+    assert (finding.path, finding.kind) == (layout.record(layout.TREES, gone), "missing")
+    assert finding.affects == (Use(name="demo 1.0", tree=gone, path=""),)
 
 
 def test_threads_change_nothing(store: Store) -> None:

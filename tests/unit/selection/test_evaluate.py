@@ -5,7 +5,7 @@ import marshal
 import pytest
 
 from envbuild.lockfile.parse import parse_lock
-from envbuild.selection.evaluate import Evaluator, split_userinfo, url_location
+from envbuild.selection.evaluate import Evaluator, split_secret, split_userinfo, url_location
 from envbuild.selection.evaluated import CHOICE, SOURCE, UNMET_GROUPS
 from support.locks import lock_text, package
 from support.targets import make_target
@@ -86,7 +86,7 @@ def test_a_wheel_is_located(
     assert found_key == key
     assert isinstance(choice, tuple)
     assert choice[0][:3] == (NAME, location, userinfo)
-    assert choice[1:] == (None, None, False)
+    assert choice[1:] == (None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -97,6 +97,10 @@ def test_a_wheel_is_located(
             ("git", f"https://g.example/r?rev=v1&subdirectory=s#{COMMIT}", "s"),
         ),
         (f"git = 'ssh://git@g.example/r#{COMMIT}'", ("git", f"ssh://git@g.example/r#{COMMIT}", "")),
+        (
+            f"git = 'https://token@g.example/r?branch=b#{COMMIT}'",
+            ("git", f"https://g.example/r?branch=b#{COMMIT}", ""),
+        ),
         ("directory = 'd'", ("directory", "d", "")),
         ("editable = 'd'", ("editable", "d", "")),
         ("virtual = 'd'", ("virtual", "d", "")),
@@ -110,31 +114,55 @@ def test_a_source_is_known_by_its_key(source: str, key: object) -> None:
     ("source", "wheels", "more", "choice"),
     [
         ("directory = 'd'", "[]", "", None),
-        ("registry = 'w'", "[]", "", (None, None, None, False)),
+        ("registry = 'w'", "[]", "", (None, None, None, None)),
         (
             "registry = 'w'",
             "[]",
             "sdist = { path = 'a-1.0.tar.gz' }",
-            (None, None, ("a-1.0.tar.gz", "w/a-1.0.tar.gz", "", None, None), False),
+            (None, None, ("a-1.0.tar.gz", "w/a-1.0.tar.gz", "", None, None), None),
         ),
         (
             "url = 'https://me:pw@f.example/a.zip', subdirectory = 's'",
             "[]",
             f"sdist = {{ hash = '{HASH}' }}",
-            (None, None, ("a.zip", "https://f.example/a.zip", "me:pw", HASH, None), False),
+            (None, None, ("a.zip", "https://f.example/a.zip", "me:pw", HASH, None), None),
         ),
         (
             "registry = 'w'",
             "[{ path = 'a-1.0-pp39-pypy39-any.whl' }]",
             "",
-            (None, ("python", "cp312", ("pp39",)), None, False),
+            (None, ("python", "cp312", ("pp39",)), None, None),
         ),
-        (f"git = 'https://g.example/r#{COMMIT}'", "[]", "", (None, None, None, True)),
+        ("editable = 'd'", "[]", "", None),
+        (
+            f"git = 'https://g.example/r#{COMMIT}'",
+            "[]",
+            "",
+            (None, None, None, ("https://g.example/r", COMMIT, False, "")),
+        ),
+        (
+            f"git = 'https://g.example/r?subdirectory=s&lfs=true&tag=v1#{COMMIT}'",
+            "[]",
+            "",
+            (None, None, None, ("https://g.example/r", COMMIT, True, "")),
+        ),
+        (
+            f"git = 'https://me:pw@g.example/r?rev=v1#{COMMIT}'",
+            "[]",
+            "",
+            (None, None, None, ("https://g.example/r", COMMIT, False, "me:pw")),
+        ),
+        (
+            f"git = 'ssh://git@g.example/r#{COMMIT}'",
+            "[]",
+            "",
+            (None, None, None, ("ssh://git@g.example/r", COMMIT, False, "")),
+        ),
         (
             f"git = 'https://g.example/r?path={NAME}#{COMMIT}'",
             f"[{{ filename = '{NAME}', hash = '{HASH}' }}]",
             "",
-            (None, ("repository", "", ()), None, False),
+            (None, ("repository", "", ()), None, None),
         ),
     ],
 )
@@ -165,6 +193,24 @@ def test_groups_that_ask_for_another_python_are_noted() -> None:
 )
 def test_credentials_are_told_apart_from_the_url(url: str, expected: tuple[str, str]) -> None:
     assert split_userinfo(url) == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://h.example/r", ("https://h.example/r", "")),
+        ("https://u:p@h.example/r", ("https://h.example/r", "u:p")),
+        ("https://token@h.example/r", ("https://h.example/r", "token")),
+        ("ssh://git@h.example/r", ("ssh://git@h.example/r", "")),
+        ("ssh://git:p@h.example/r", ("ssh://h.example/r", "git:p")),
+        ("git@h.example:r", ("git@h.example:r", "")),
+        ("file:///r", ("file:///r", "")),
+    ],
+)
+def test_only_the_user_name_of_an_ssh_address_is_no_secret(
+    url: str, expected: tuple[str, str]
+) -> None:
+    assert split_secret(url) == expected
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from envbuild.errors import EnvbuildError
 from envbuild.selection import memo as memo_module
 from envbuild.selection.memo import EvaluationMemo
-from envbuild.selection.model import Request, Selection
+from envbuild.selection.model import LocalTree, Request, Selection
 from envbuild.selection.select import select_text
 from support.locks import edge, lock_text, package, project
 from support.targets import make_target
@@ -121,23 +121,49 @@ def test_what_a_lock_no_longer_holds_is_forgotten() -> None:
     assert len(memo.dumps()) < size
 
 
-def test_a_secret_is_not_written() -> None:
-    wheel = "https://me:s3cret@x.example/a-1.0-py3-none-any.whl"
-    text = lock_text(
-        project(dependencies=["a"]),
-        package(
-            "a",
-            source=f"url = '{wheel}'",
-            wheels=(),
-            more=f"wheels = [{{ url = '{wheel}', hash = 'sha256:{'0' * 64}' }}]",
+@pytest.mark.parametrize(
+    ("source", "file", "userinfo"),
+    [
+        (
+            "url = 'https://me:s3cret@x.example/a-1.0-py3-none-any.whl'",
+            f"wheels = [{{ hash = 'sha256:{'0' * 64}' }}]",
+            "me:s3cret",
         ),
+        (
+            "url = 'https://s3cret@x.example/a-1.0.tar.gz'",
+            f"sdist = {{ hash = 'sha256:{'0' * 64}' }}",
+            "s3cret",
+        ),
+        (f"git = 'https://me:s3cret@g.example/a?rev=v1#{'0' * 40}'", "", "me:s3cret"),
+        (f"git = 'https://s3cret@g.example/a#{'0' * 40}'", "", "s3cret"),
+        (f"git = 'ssh://git:s3cret@g.example/a#{'0' * 40}'", "", "git:s3cret"),
+    ],
+)
+def test_a_secret_is_not_written(source: str, file: str, userinfo: str) -> None:
+    # The edge names the source once more.
+    edges = [edge("a", "1.0", source=source), edge("b", "1.0")]
+    text = lock_text(
+        project(dependencies=edges), package("a", source=source, wheels=(), more=file), package("b")
     )
     memo = EvaluationMemo(digest("1"))
     selection = names(text, memo)
     assert isinstance(selection, Selection)
-    assert selection.packages[0].distribution.userinfo == "me:s3cret"
+    distribution = selection.packages[0].distribution
+    assert not isinstance(distribution, LocalTree)
+    assert distribution.userinfo == userinfo
+    assert "s3cret" not in repr(selection)
     assert b"s3cret" not in memo.dumps()
     assert names(text, EvaluationMemo.loads(memo.dumps(), digest("1"))) == selection
+
+
+def test_a_repository_without_secret_is_written() -> None:
+    source = f"git = 'ssh://git@g.example/a?subdirectory=s&lfs=true#{'0' * 40}'"
+    text = lock_text(project(dependencies=["a"]), package("a", source=source, wheels=()))
+    memo = EvaluationMemo(digest("1"))
+    selection = names(text, memo)
+    read = EvaluationMemo.loads(memo.dumps(), digest("1"))
+    assert names(text, read) == selection
+    assert not read.changed
 
 
 def test_nothing_but_plain_values_is_written() -> None:
@@ -178,6 +204,21 @@ PACKAGES = st.builds(
     wheels=st.sampled_from([None, None, (), ("a-1.0-cp39-cp39-win32.whl",)]),
     more=st.sampled_from(["", "", "note = 1", 'note = """\n\n[[package]]\n"""', "?"]),
 )
+TREES = st.builds(
+    package,
+    NAMES,
+    st.sampled_from(["1.0", ""]),
+    source=st.sampled_from(
+        [
+            "editable = 'e'",
+            "directory = 'd'",
+            f"git = 'https://g.example/r#{'0' * 40}'",
+            f"git = 'https://me:pw@g.example/r?lfs=true#{'0' * 40}'",
+        ]
+    ),
+    dependencies=EDGES,
+    wheels=st.just(()),
+)
 LOCKS = st.builds(
     lambda root, others, head: lock_text(root, *others, head=head),
     st.builds(
@@ -186,7 +227,7 @@ LOCKS = st.builds(
         extras=st.dictionaries(st.sampled_from(["x", "y"]), EDGES, max_size=2),
         groups=st.dictionaries(st.just("dev"), EDGES, max_size=1),
     ),
-    st.lists(PACKAGES, max_size=4),
+    st.lists(PACKAGES | PACKAGES | TREES, max_size=4),
     st.sampled_from(["", "", CONFLICT, "resolution-markers = ['os_name == \"nt\"']", "a = ["]),
 )
 REQUESTS = st.builds(
@@ -195,6 +236,8 @@ REQUESTS = st.builds(
     all_extras=st.booleans(),
     dev=st.sampled_from([None, "exclude", "only"]),
     no_install_packages=st.sampled_from([(), ("a",)]),
+    no_build=st.booleans(),
+    no_editable=st.booleans(),
 )
 
 

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from envbuild.errors import EnvbuildError, Problems
-from envbuild.selection.model import Request, SelectedPackage, Selection, SkippedPackage, Wheel
+from envbuild.selection.model import (
+    LocalTree,
+    Repository,
+    Request,
+    SelectedPackage,
+    Selection,
+    Wheel,
+)
 from envbuild.selection.pylock import select_pylock
 from support.targets import make_target
 
@@ -13,7 +20,7 @@ if TYPE_CHECKING:
     from envbuild.target.model import Target
 
 HEAD = 'lock-version = "1.0"\ncreated-by = "test"\n'
-SHA256, SHA512 = "a" * 64, "b" * 128
+SHA256, SHA512, COMMIT = "a" * 64, "b" * 128, "c" * 40
 LINUX = make_target()
 
 
@@ -66,7 +73,12 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
             f"archive = {{ path = 'c-1.0-py3-none-any.whl', hashes = {{ md5 = '{'0' * 32}' }} }}",
         ),
         package("d", "directory = { path = 'd', editable = true }", version=""),
-        package("e", "directory = { path = 'e' }"),
+        package("e", "directory = { path = '../x/./e', subdirectory = 's' }"),
+        package(
+            "f",
+            "vcs = { type = 'git', url = 'https://me:pw@g.example/f.git', subdirectory = 's',"
+            f" requested-revision = 'v1+x', commit-id = '{COMMIT}' }}",
+        ),
     )
     assert selection == Selection(
         packages=(
@@ -113,12 +125,85 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 ),
                 requested=True,
             ),
-        ),
-        skipped=(
-            SkippedPackage(name="d", version=None, source="editable", source_location="d"),
-            SkippedPackage(name="e", version="1.0", source="directory", source_location="e"),
+            SelectedPackage(
+                name="d",
+                version=None,
+                source="editable",
+                source_location="d",
+                subdirectory="",
+                distribution=LocalTree(location="d", editable=True),
+                requested=True,
+            ),
+            SelectedPackage(
+                name="e",
+                version="1.0",
+                source="directory",
+                source_location="../x/e/s",
+                subdirectory="",
+                distribution=LocalTree(location="../x/e/s", editable=False),
+                requested=True,
+            ),
+            SelectedPackage(
+                name="f",
+                version="1.0",
+                source="git",
+                source_location=f"https://g.example/f.git?rev=v1%2Bx#{COMMIT}",
+                subdirectory="s",
+                distribution=Repository(
+                    url="https://g.example/f.git", commit=COMMIT, lfs=False, userinfo="me:pw"
+                ),
+                requested=True,
+            ),
         ),
     )
+
+
+@pytest.mark.parametrize(
+    ("where", "url", "location"),
+    [
+        (
+            "url = 'ssh://git@g.example/r'",
+            "ssh://git@g.example/r",
+            f"ssh://git@g.example/r#{COMMIT}",
+        ),
+        (
+            "url = 'https://g.example/r?x=y#z', requested-revision = 'feature/a b'",
+            "https://g.example/r",
+            f"https://g.example/r?rev=feature/a%20b#{COMMIT}",
+        ),
+        ("path = '/srv/r.git'", "/srv/r.git", f"/srv/r.git#{COMMIT}"),
+    ],
+)
+def test_a_repository_is_located(where: str, url: str, location: str) -> None:
+    vcs = f"vcs = {{ type = 'git', {where}, commit-id = '{COMMIT}' }}"
+    (found,) = selected(package("a", vcs, version="")).packages
+    assert found.distribution == Repository(url=url, commit=COMMIT, lfs=False)
+    assert (found.version, found.source, found.source_location) == (None, "git", location)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "a"),
+        ({"no_editable": True}, ""),
+        ({"no_editable_packages": ("b", "c")}, "a"),
+        ({"no_editable_packages": ("a",)}, ""),
+    ],
+)
+def test_trees_are_used_where_they_lie_unless_that_is_not_wanted(
+    fields: dict[str, Any], expected: str
+) -> None:
+    selection = selected(
+        package("a", "directory = { path = 'a', editable = true }"),
+        package("b", "directory = { path = 'b', editable = false }"),
+        package("c", "directory = { path = 'c' }"),
+        **fields,
+    )
+    editable = [each.name for each in selection.packages if each.source == "editable"]
+    assert " ".join(editable) == expected
+    for each in selection.packages:
+        tree = LocalTree(location=each.name, editable=each.name in editable)
+        assert each.distribution == tree
 
 
 GROUPS = """
@@ -226,36 +311,40 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
         package(
             "e", f"vcs = {{ type = 'git', url = 'https://g.example/e', commit-id = '{'0' * 40}' }}"
         ),
+        package("f", "directory = { path = '.', editable = true }", version=""),
+        package(
+            "g", f"vcs = {{ type = 'hg', url = 'https://g.example/g', commit-id = '{COMMIT}' }}"
+        ),
         package("ok"),
-        no_build_packages=("b", "c"),
+        no_build_packages=("b", "c", "e", "f"),
     ) == [
         "`a` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win32`",
         "`b` 1.0 has no wheel, and building it from source is not permitted",
         "`c` 1.0 has no wheel, and building it from source is not permitted",
         "`d` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win32`",
-        "`e` 1.0 has no wheel, and building from source is not supported yet",
+        "`e` 1.0 has no wheel, and building it from source is not permitted",
+        "`f` has no wheel, and building it from source is not permitted",
+        "`g` comes from a `hg` repository, and only `git` is supported",
     ]
 
 
 @pytest.mark.parametrize(
     ("fields", "expected"),
     [
-        ({}, "a/project tree"),
-        ({"no_install_project": True}, "a/tree"),
-        ({"no_install_workspace": True}, "a/"),
-        ({"no_install_local": True}, "/"),
-        ({"no_install_packages": ("tree", "a")}, "/project"),
+        ({}, "a project tree"),
+        ({"no_install_project": True}, "a tree"),
+        ({"no_install_workspace": True}, "a"),
+        ({"no_install_local": True}, ""),
+        ({"no_install_packages": ("tree", "a")}, "project"),
     ],
 )
 def test_local_trees_can_be_left_out(fields: dict[str, Any], expected: str) -> None:
-    selection = selected(
+    packages = (
         package("project", "directory = { path = '.' }"),
         package("tree", "directory = { path = '../tree' }"),
         package(
             "a",
             f"archive = {{ path = 'a-1.0-py3-none-any.whl', hashes = {{ sha256 = '{SHA256}' }} }}",
         ),
-        **fields,
     )
-    packages = " ".join(each.name for each in selection.packages)
-    assert f"{packages}/{' '.join(each.name for each in selection.skipped)}" == expected
+    assert names(*packages, **fields) == expected

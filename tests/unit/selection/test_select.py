@@ -8,11 +8,12 @@ from envbuild.errors import EnvbuildError, LockfileError, Problems
 from envbuild.lockfile.parse import parse_lock
 from envbuild.selection.memo import EvaluationMemo
 from envbuild.selection.model import (
+    LocalTree,
+    Repository,
     Request,
     Sdist,
     SelectedPackage,
     Selection,
-    SkippedPackage,
     Wheel,
 )
 from envbuild.selection.select import NoFittingWheel, select, select_text
@@ -22,6 +23,8 @@ from support.targets import make_target
 if TYPE_CHECKING:
     from envbuild.target.model import Target
 
+COMMIT = "0123456789" * 4
+GIT = f"https://me:pw@g.example/repo?subdirectory=s&lfs=true&tag=v3#{COMMIT}"
 LINUX = make_target()
 WINDOWS = make_target(system="windows", machine="AMD64")
 
@@ -51,13 +54,14 @@ def refused(text: str, target: Target = LINUX, **fields: Any) -> list[str]:
 
 def test_a_selection_says_all_that_is_needed_to_install() -> None:
     text = lock_text(
-        project(dependencies=["ant", "tree"], source="editable = '.'"),
+        project(dependencies=["ant", "repo", "tree"], source="editable = '.'"),
         package("ant", dependencies=["bee", "shell"]),
         package(
             "bee",
             "2.0",
             wheels=["bee-2.0-py3-none-any.whl", "bee-2.0-cp312-cp312-manylinux_2_17_x86_64.whl"],
         ),
+        project("repo", "3.0", source=f"git = '{GIT}'"),
         project("shell", source="virtual = 'shell'"),
         project("tree", "", source="directory = '../tree'"),
         package("unused"),
@@ -91,14 +95,124 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 distribution=artifact("bee-2.0-cp312-cp312-manylinux_2_17_x86_64.whl"),
                 requested=False,
             ),
-        ),
-        skipped=(
-            SkippedPackage(name="demo", version="0.1", source="editable", source_location="."),
-            SkippedPackage(
-                name="tree", version=None, source="directory", source_location="../tree"
+            SelectedPackage(
+                name="demo",
+                version="0.1",
+                source="editable",
+                source_location=".",
+                subdirectory="",
+                distribution=LocalTree(location=".", editable=True),
+                requested=False,
             ),
-        ),
+            SelectedPackage(
+                name="repo",
+                version="3.0",
+                source="git",
+                source_location=f"https://g.example/repo?subdirectory=s&lfs=true&tag=v3#{COMMIT}",
+                subdirectory="s",
+                distribution=Repository(
+                    url="https://g.example/repo", commit=COMMIT, lfs=True, userinfo="me:pw"
+                ),
+                requested=True,
+            ),
+            SelectedPackage(
+                name="tree",
+                version=None,
+                source="directory",
+                source_location="../tree",
+                subdirectory="",
+                distribution=LocalTree(location="../tree", editable=False),
+                requested=True,
+            ),
+        )
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "label", "address"),
+    [
+        ("https://g.example/r", "https://g.example/r@", "https://g.example/r"),
+        ("https://me:pw@g.example/r?rev=v1", "https://g.example/r@", "https://me:pw@g.example/r"),
+        (
+            "https://token@g.example/r.git",
+            "https://g.example/r.git@",
+            "https://token@g.example/r.git",
+        ),
+        ("ssh://git@g.example/r?tag=v1", "ssh://git@g.example/r@", "ssh://git@g.example/r"),
+        ("ssh://git:pw@g.example/r", "ssh://g.example/r@", "ssh://git:pw@g.example/r"),
+        ("file:///r?subdirectory=s", "file:///r@", "file:///r"),
+    ],
+)
+def test_a_repository_is_called_by_its_address_without_secrets(
+    source: str, label: str, address: str
+) -> None:
+    repo = project("repo", source=f"git = '{source}#{COMMIT}'")
+    (found,) = selected(lock_text(project(dependencies=["repo"]), repo)).packages
+    assert isinstance(found.distribution, Repository)
+    assert found.distribution.label == label + COMMIT[:12]
+    assert found.distribution.address == address
+    assert "pw" not in repr(found)
+    assert "token" not in repr(found)
+
+
+TREES = lock_text(
+    project(dependencies=["left", "linked", "repo", "tree"], source="editable = '.'"),
+    project("left", "", source="editable = 'left'"),
+    project("linked", source="editable = '../linked'"),
+    project("repo", source=f"git = 'https://g.example/repo#{'0' * 40}'"),
+    project("tree", source="directory = 'tree'"),
+    head="[manifest]\nmembers = ['demo', 'left']",
+)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, "demo left linked"),
+        ({"no_editable": True}, ""),
+        ({"no_editable_packages": ("demo", "tree", "unknown")}, "left linked"),
+        ({"no_editable": True, "no_editable_packages": ("left",)}, ""),
+        ({"no_binary": True}, "demo left linked"),
+    ],
+)
+def test_trees_are_used_where_they_lie_unless_that_is_not_wanted(
+    fields: dict[str, Any], expected: str
+) -> None:
+    packages = selected(TREES, **fields).packages
+    assert [each.name for each in packages] == ["demo", "left", "linked", "repo", "tree"]
+    editable = [each for each in packages if each.source == "editable"]
+    assert " ".join(each.name for each in editable) == expected
+    for each in packages:
+        assert each.is_built
+        if each.name != "repo":
+            wanted = LocalTree(location=each.source_location, editable=each in editable)
+            assert each.distribution == wanted
+            assert each.source in {"editable", "directory"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "refused_packages"),
+    [
+        ({"no_build": True}, ("linked", "repo", "tree")),
+        ({"no_build": True, "no_editable": True}, ("linked", "repo", "tree")),
+        ({"no_build": True, "no_binary_packages": ("linked", "tree")}, ("repo",)),
+        ({"no_build_packages": ("demo", "left", "tree")}, ("tree",)),
+        ({"no_build_packages": ("repo",)}, ("repo",)),
+    ],
+)
+def test_of_trees_only_members_are_built_where_nothing_may_be(
+    fields: dict[str, Any], refused_packages: tuple[str, ...]
+) -> None:
+    assert refused(TREES, **fields) == [
+        f"`{name}` 0.1 has no wheel, and building it from source is not permitted"
+        for name in refused_packages
+    ]
+    assert "demo left" in names(TREES, **fields, no_install_packages=refused_packages)
+
+
+def test_the_only_project_is_built_where_nothing_may_be() -> None:
+    text = lock_text(project(source="editable = '.'"))
+    assert names(text, no_build=True) == "demo"
 
 
 def test_packages_come_sorted_by_name() -> None:
@@ -127,7 +241,7 @@ def test_requested_is_what_a_root_asks_for_itself() -> None:
 
 def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
     text = lock_text(
-        project(dependencies=["a", "b", "c", "d", "e", "f", "g", "ok"]),
+        project(dependencies=["a", "b", "c", "d", "e", "f", "g", "h", "ok"]),
         package("a", wheels=()),
         package("b", wheels=(), sdist=True),
         package("c", wheels=["c-1.0-pp39-pp-win32.whl", "c-1.0-pp310-pp-win32.whl"]),
@@ -135,9 +249,15 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
         package("e", wheels=["e-1.0-py3-none-win_amd64.whl"]),
         package("f", wheels=["f-1.0-py3-none-any-special.whl"]),
         package("g", source=f"git = 'https://g.example/g#{'0' * 40}'", wheels=()),
+        package(
+            "h",
+            source=f"git = 'https://g.example/h?path=h.tar.gz#{'0' * 40}'",
+            wheels=(),
+            more=f"sdist = {{ hash = 'sha256:{'0' * 64}' }}",
+        ),
         package("ok"),
     )
-    assert refused(text, no_build_packages=("b", "d")) == [
+    assert refused(text, no_build_packages=("b", "d", "g")) == [
         "`a` 1.0 has no wheel",
         "`b` 1.0 has no wheel, and building it from source is not permitted",
         "`c` 1.0 has no wheel for the Python tag `cp312`, only for `pp310`, `pp39`",
@@ -147,9 +267,10 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
         ),
         "`e` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win_amd64`",
         "`f` 1.0 has only variant wheels, which are not supported",
-        "`g` 1.0 has no wheel, and building from source is not supported yet",
+        "`g` 1.0 has no wheel, and building it from source is not permitted",
+        "`h` 1.0 is a file in a git repository, which is not supported yet",
     ]
-    assert names(text, no_install_packages=tuple("abcdefg")) == "ok"
+    assert names(text, no_install_packages=tuple("abcdefh")) == "g ok"
 
 
 BUILDABLE = lock_text(
@@ -168,6 +289,14 @@ BUILDABLE = lock_text(
         ({"no_binary_packages": ("both", "made", "unknown")}, "both made"),
         ({"no_binary": True, "no_install_packages": ("ready",)}, "both made"),
         ({"no_build": True, "no_install_packages": ("made",)}, ""),
+        ({"no_build": True, "no_binary_packages": ("made",)}, "made"),
+        ({"no_build": True, "no_binary_packages": ("made", "both")}, "both made"),
+        (
+            {"no_build": True, "no_build_packages": ("made",), "no_binary_packages": ("made",)},
+            "made",
+        ),
+        ({"no_binary": True, "no_build_packages": ("ready",)}, "both made"),
+        ({"no_binary": True, "no_build_packages": ("ready", "both")}, "made"),
     ],
 )
 def test_what_has_no_wheel_or_may_take_none_is_built(fields: dict[str, Any], expected: str) -> None:
@@ -181,8 +310,22 @@ def test_what_has_no_wheel_or_may_take_none_is_built(fields: dict[str, Any], exp
 
 def test_what_is_built_comes_from_the_source_distribution() -> None:
     (package,) = selected(BUILDABLE, no_install_packages=("both", "ready")).packages
-    assert package.distribution.filename == "made-1.0.tar.gz"
+    assert isinstance(package.distribution, Sdist)
+    assert package.distribution.filename == package.distribution.label == "made-1.0.tar.gz"
     assert package.distribution.location == "https://files.example/made-1.0.tar.gz"
+
+
+def test_what_is_built_has_a_version_where_the_lock_knows_it() -> None:
+    archive = "url = 'https://x.example/a.zip'"
+    text = lock_text(
+        project(dependencies=["a", "repo", "tree"]),
+        package(
+            "a", "", source=archive, wheels=(), more=f"sdist = {{ hash = 'sha256:{'0' * 64}' }}"
+        ),
+        project("repo", "", source=f"git = 'https://g.example/repo#{COMMIT}'"),
+        project("tree", "", source="editable = 'tree'"),
+    )
+    assert [each.version for each in selected(text).packages] == [None, None, None]
 
 
 @pytest.mark.parametrize(
@@ -199,6 +342,14 @@ def test_what_is_built_comes_from_the_source_distribution() -> None:
         (
             {"no_binary": True, "no_build_packages": ("made",)},
             [
+                "`made` 1.0 has no wheel, and building it from source is not permitted",
+                "no wheel of `ready` 1.0 may be taken, and it has no source distribution",
+            ],
+        ),
+        (
+            {"no_binary": True, "no_build": True},
+            [
+                "no wheel of `both` 1.0 may be taken, and building it from source is not permitted",
                 "`made` 1.0 has no wheel, and building it from source is not permitted",
                 "no wheel of `ready` 1.0 may be taken, and it has no source distribution",
             ],

@@ -172,6 +172,17 @@ def test_the_name_of_a_choice_in_uv_is_understood(desk: Desk) -> None:
     assert desk.gather(environ={"UV_LINK_MODE": "clone"}).text("link-mode") == "reflink"
 
 
+def test_settings_for_backends_keep_what_they_say(desk: Desk) -> None:
+    settings = desk.gather(
+        {
+            "config-setting": ["--build-option=--a=b", "key= v "],
+            "config-settings-package": ["Some_Name:Key=a:b=c", "x:y="],
+        }
+    )
+    assert settings.texts("config-setting") == ("--build-option=--a=b", "key= v ")
+    assert settings.texts("config-settings-package") == ("some-name:Key=a:b=c", "x:y=")
+
+
 def test_mirrors_lose_their_last_slash(desk: Desk) -> None:
     rule = "https://index.example/files/=https://user:word@mirror.example/a=b/"
     assert desk.gather({"index-mirror": [rule]}).texts("index-mirror") == (
@@ -244,8 +255,11 @@ concurrent-builds = 2
 no-build = true
 no-build-package = ["Some_Name"]
 no-binary-package = ["Other.Name"]
+no-build-isolation = true
+no-build-isolation-package = ["Third_Name"]
 # What follows is uv's affair, whatever it is.
 cache-dir = "elsewhere"
+config-settings = { a = "b" }
 python-downloads = "never"
 required-version = ">=0.5"
 something-new = 3
@@ -268,7 +282,10 @@ def test_what_uv_is_told_counts_where_it_means_the_same(desk: Desk, where: str) 
     assert settings.flag("no-build") is True
     assert settings.texts("no-build-package") == ("some-name",)
     assert settings.texts("no-binary-package") == ("other-name",)
+    assert settings.flag("no-build-isolation") is True
+    assert settings.texts("no-build-isolation-package") == ("third-name",)
     assert settings.text("cache-dir") is None
+    assert settings.texts("config-setting") == ()
 
 
 def test_what_uv_is_told_counts_less_than_ours_and_more_than_the_users(desk: Desk) -> None:
@@ -371,6 +388,8 @@ NAME = (
     "a name consists of letters, digits, `-`, `_` and `.`, and starts and ends with a letter or"
     " digit"
 )
+PAIR = "expected `KEY=VALUE`"
+PACKAGE_PAIR = "expected `PACKAGE:KEY=VALUE`"
 MIRROR = "expected `FROM=TO`, FROM an `http` or `https` URL, TO a URL or an absolute path"
 
 
@@ -388,6 +407,13 @@ MIRROR = "expected `FROM=TO`, FROM an `http` or `https` URL, TO a URL or an abso
         ("group", [""], NAME, ""),
         ("store", "", TEXT, ""),
         ("index-mirror", ["https://user:secret@a.example"], MIRROR, "https://a.example"),
+        ("config-setting", ["a"], PAIR, "a"),
+        ("config-setting", ["a=b", "=b"], PAIR, "=b"),
+        ("config-settings-package", ["a=b"], PACKAGE_PAIR, "a=b"),
+        ("config-settings-package", ["a:b"], PACKAGE_PAIR, "a:b"),
+        ("config-settings-package", ["a:=b"], PACKAGE_PAIR, "a:=b"),
+        ("config-settings-package", ["a b:c=d"], PACKAGE_PAIR, "a b:c=d"),
+        ("no-editable-package", ["a b"], NAME, "a b"),
     ],
 )
 def test_a_wrong_option_says_what_is_expected(
@@ -426,7 +452,20 @@ def test_a_wrong_value_in_a_file_names_file_and_key(desk: Desk, line: str, reaso
     assert caught.value.reason == reason
 
 
-@pytest.mark.parametrize("key", ["extra", "dev", "check", "clear", "config-file", "refresh"])
+@pytest.mark.parametrize(
+    "key",
+    [
+        "extra",
+        "dev",
+        "check",
+        "clear",
+        "config-file",
+        "config-setting",
+        "locked",
+        "no-editable",
+        "refresh",
+    ],
+)
 def test_files_do_not_say_what_to_do(desk: Desk, key: str) -> None:
     desk.write_user(f"{key} = true")
     with pytest.raises(UnknownSetting, match=f"there is no setting `{key}`"):
