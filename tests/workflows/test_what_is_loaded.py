@@ -24,12 +24,17 @@ SLOW = {
     "tempfile", "threading", "tomli", "typing", "urllib",
 }  # fmt: skip
 
-ELSEWHERE = (
-    "derivation", "environment.activation", "environment.manifest", "environment.skeleton",
-    "environment.spread", "index", "lockfile.parse", "realise", "selection.select", "store.records",
-    "store.tree", "workflows.instantiate",
+FOR_NEW_WHEELS = (
+    "buildlock", "environment.activation", "environment.skeleton", "environment.spread", "index",
+    "realise.execute", "realise.fetch", "realise.unpack", "sandbox", "workflows.builds",
 )  # fmt: skip
-"""Parts of the program, below `envbuild`, for locks and wheels that were never seen before."""
+"""Parts of the program, below `envbuild`, for wheels that are not in the store."""
+
+FOR_NEW_LOCKS = (
+    "derivation", "environment.manifest", "lockfile.parse", "realise", "selection.select",
+    "store.records", "store.tree", "workflows.instantiate",
+)  # fmt: skip
+"""The same for locks that were never seen before."""
 
 
 def loaded(bench: Bench) -> set[str]:
@@ -58,5 +63,25 @@ def test_exchanging_a_package_for_one_seen_before_loads_what_it_executes(bench: 
     found = loaded(bench)
     assert bench.python("import one; print(one.VERSION)") == "1"
     assert found & SLOW == set()
-    parts = tuple(f"envbuild.{part}" for part in ELSEWHERE)
-    assert {name for name in found if name.startswith(parts)} == set()
+    assert those_of(FOR_NEW_LOCKS + FOR_NEW_WHEELS, found) == set()
+
+
+def test_exchanging_a_package_by_a_new_lock_loads_what_it_executes(bench: Bench) -> None:
+    stays, old, new = (
+        bench.wheel(name, version) for name, version in (("stays", "1"), ("one", "1"), ("one", "2"))
+    )
+    bench.lock(new)
+    bench.realise(venv="elsewhere")
+    bench.lock(stays, old)
+    bench.realise()
+    bench.lock(stays, new)
+    found = loaded(bench)
+    assert "envbuild.workflows.instantiate" in found
+    assert found & SLOW == set()
+    assert those_of(FOR_NEW_WHEELS, found) == set()
+
+
+def those_of(parts: tuple[str, ...], modules: set[str]) -> set[str]:
+    return {
+        name for name in modules if name.startswith(tuple(f"envbuild.{part}" for part in parts))
+    }

@@ -132,10 +132,14 @@ class ManifestDistribution:
             "written": [file.as_json() for file in self.written],
         }
 
+    def encode(self) -> bytes:
+        """Return the canonical bytes: what a manifest has of it."""
+        return canonical.encode(self.as_json())
+
     @property
     def digest(self) -> Digest:
         """Digest of everything that this distribution puts into an environment."""
-        return canonical.digest(self.as_json())
+        return digest_of(self.encode())
 
 
 @frozen

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from envbuild.digest import digest_of
+from envbuild.environment.footprint import SKELETON, Footprint
+from envbuild.environment.frame import Frame
 from envbuild.environment.manifest import (
     Manifest,
     ManifestDistribution,
     ManifestEditable,
     WrittenDigest,
 )
-from envbuild.environment.skeleton import skeleton_files, skeleton_links
 from envbuild.environment.written import PREFIX, local_archive, uv_cache, written_files
 
 TYPE_CHECKING = False
@@ -32,8 +33,27 @@ PROMPT = "{prompt}"
 """Stands for what activation shows in symbolic contents."""
 
 
+def frame_for(target: Target) -> Frame:
+    """Return what all environments for `target` have in common."""
+    manifest = build_manifest(target, ())
+    return Frame(
+        manifest=manifest.encode(),
+        skeleton=Footprint(
+            name=SKELETON,
+            version="",
+            identity=manifest.skeleton_digest,
+            info="",
+            units=manifest.skeleton_paths,
+            files=len(manifest.skeleton),
+            folders=0,
+        ),
+    )
+
+
 def build_manifest(target: Target, distributions: Iterable[ManifestDistribution]) -> Manifest:
     """Return the manifest of the environment that holds `distributions`, in any order."""
+    from envbuild.environment.skeleton import skeleton_files, skeleton_links
+
     return Manifest(
         implementation=target.implementation,
         version=target.version,

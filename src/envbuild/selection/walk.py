@@ -8,7 +8,6 @@ nothing to find.
 
 from __future__ import annotations
 
-from collections import deque
 from itertools import combinations
 
 from envbuild.errors import SelectionError, raise_all
@@ -63,7 +62,7 @@ class _Walk:
         self._has_conflicts = bool(head[CONFLICTS])
         self._active: set[str] = set()
         self._active_extras: set[tuple[str, str]] = set()
-        self._queue: deque[End] = deque()
+        self._queue: list[End] = []
         self._seen: set[End] = set()
         self._reach: dict[End, Condition] = {}
         self._reached: set[int] = set()
@@ -165,8 +164,7 @@ class _Walk:
         shortened by what holds there anyway.
         """
         queue = self._queue.copy()
-        while queue:
-            end = queue.popleft()
+        for end in queue:  # it grows meanwhile
             reach = self._reach[end]
             for edge in self._graph.edges(*end):
                 *_, condition = edge
@@ -196,8 +194,7 @@ class _Walk:
         )
 
     def _collect(self) -> None:
-        while self._queue:
-            end = self._queue.popleft()
+        for end in self._queue:  # it grows meanwhile
             for edge in self._graph.edges(*end):
                 *_, condition = edge
                 if not holds(condition, self._active):

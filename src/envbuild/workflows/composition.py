@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from envbuild.digest import digest_of
-from envbuild.environment.collisions import find_overlaps
-from envbuild.environment.footprint import SKELETON, Footprint, owners
+from envbuild.environment.footprint import Footprint, owners
 from envbuild.environment.instantiation import Distribution, Instantiation
-from envbuild.environment.plan import build_manifest, describe_distribution
 from envbuild.environment.written import PROJECT, direct_url, local_archive
 from envbuild.errors import VenvError, raise_all
 from envbuild.frozen import frozen
@@ -19,6 +17,7 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.environment.collisions import CollisionPolicy, Overlaps
+    from envbuild.environment.frame import Frame
     from envbuild.environment.placement import Placement
     from envbuild.selection.model import SelectedPackage, Selection
     from envbuild.store.local import Store
@@ -81,20 +80,12 @@ class Composition:
         for package in selection.packages:
             if package.name in excluded:
                 described[package.name] = self._without(package, excluded[package.name])
-        manifest = build_manifest(self._target, (each.record for each in described.values()))
-        data = manifest.encode()
+        frame = self._frame()
+        manifest = frame.manifest_of(described[name].record for name in sorted(described))
         return Instantiation(
-            environment=digest_of(data),
-            manifest=data,
-            skeleton=Footprint(
-                name=SKELETON,
-                version="",
-                identity=manifest.skeleton_digest,
-                info="",
-                units=manifest.skeleton_paths,
-                files=len(manifest.skeleton),
-                folders=0,
-            ),
+            environment=digest_of(manifest),
+            manifest=manifest,
+            skeleton=frame.skeleton,
             distributions=tuple(
                 Distribution(
                     footprint=described[package.name].footprint,
@@ -111,6 +102,15 @@ class Composition:
             tolerated=overlaps.tolerated,
             notes=(*notes, *overlaps.notes()),
         )
+
+    def _frame(self) -> Frame:
+        frame = self._known.frame()
+        if frame is None:
+            from envbuild.environment.plan import frame_for
+
+            frame = frame_for(self._target)
+            self._known.keep_frame(frame)
+        return frame
 
     def _described(self, selection: Selection) -> dict[str, Described]:
         """Return what every package comes to by itself."""
@@ -134,6 +134,8 @@ class Composition:
         key = shared_key(shared, self._trees, self._collisions)
         overlaps = self._known.overlaps(key)
         if overlaps is None:
+            from envbuild.environment.collisions import find_overlaps
+
             names = {name for sharing in shared.values() for name in sharing}
             placements = {name: self._placement(name) for name in names}
             overlaps = find_overlaps(shared, placements, self._collisions)
@@ -159,23 +161,28 @@ class Composition:
         return self._known.described(package, self._trees[package.name], excluded)
 
     def _describe(self, package: SelectedPackage, placement: Placement) -> Described:
+        from envbuild.environment.plan import describe_distribution
+
         editable = self._editables.get(package.name)
-        record = describe_distribution(
+        distribution = describe_distribution(
             self._target,
             package,
             placement,
             direct_url(package, lock_folder=PROJECT),
             payload=None if editable is None else editable.payload,
         )
-        identity = record.digest
+        record = distribution.encode()
+        identity = digest_of(record)
         if editable is not None:
             # What leads to another folder is another thing to this environment.
             identity = digest_of(f"{identity} {editable.folder}".encode())
         described = Described(
+            tree=placement.tree,
+            excluded=distribution.excluded,
             record=record,
             footprint=Footprint(
                 name=package.name,
-                version=record.version,
+                version=distribution.version,
                 identity=identity,
                 info=placement.info,
                 units=tuple(sorted({*placement.units, placement.info})),

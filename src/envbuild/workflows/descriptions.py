@@ -12,7 +12,7 @@ import marshal
 from envbuild.digest import Digest, digest_of
 from envbuild.environment.collisions import LeftOut, Overlaps
 from envbuild.environment.footprint import Footprint
-from envbuild.environment.manifest import ManifestDistribution, WrittenDigest
+from envbuild.environment.frame import Frame
 from envbuild.frozen import frozen
 from envbuild.selection.model import LocalTree, Repository
 from envbuild.store.cache import read_cache, write_cache
@@ -26,45 +26,36 @@ if TYPE_CHECKING:
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.local import Store
 
-_FORMAT = 2
+_FORMAT = 3
+_FRAME = "frame"
 
 
 @frozen
 class Described:
-    """One distribution: its record in the manifest, and its footprint."""
+    """One distribution.
 
-    record: ManifestDistribution
+    Attributes:
+        tree: the files of its wheel.
+        excluded: paths that another distribution has instead of it, sorted.
+        record: what a manifest has of it, in canonical form.
+        footprint: its footprint, whose identity is the digest of that.
+    """
+
+    tree: Digest
+    excluded: tuple[str, ...]
+    record: bytes
     footprint: Footprint
 
     def as_tuple(self) -> tuple[Any, ...]:
         """Return plain values for `marshal`."""
-        record = self.record
-        written = tuple((file.path, file.digest, file.executable) for file in record.written)
-        return (
-            (record.name, record.version, record.tree, record.requested, record.direct_url),
-            written,
-            record.excluded,
-            self.footprint.as_tuple(),
-        )
+        return self.tree, self.excluded, self.record, self.footprint.as_tuple()
 
     @staticmethod
     def from_tuple(values: Any) -> Described:
         """Return what `as_tuple` took apart."""
-        (name, version, tree, requested, direct_url), written, excluded, footprint = values
+        tree, excluded, record, footprint = values
         return Described(
-            record=ManifestDistribution(
-                name=name,
-                version=version,
-                tree=tree,
-                requested=requested,
-                direct_url=direct_url,
-                written=tuple(
-                    WrittenDigest(path=path, digest=digest, executable=executable)
-                    for path, digest, executable in written
-                ),
-                excluded=excluded,
-            ),
-            footprint=Footprint.from_tuple(footprint),
+            tree=tree, excluded=excluded, record=record, footprint=Footprint.from_tuple(footprint)
         )
 
 
@@ -87,7 +78,7 @@ class Descriptions:
         kept = self._before.get(_key(package))
         if kept is None:
             return None
-        tree: Digest = kept[0][2]
+        tree: Digest = kept[0]
         return tree if self._store.has_tree(tree) else None
 
     def described(
@@ -96,14 +87,26 @@ class Descriptions:
         """Return what a package came to with that tree, and without the paths `excluded`."""
         key = _key(package, excluded)
         kept = self._before.get(key)
-        if kept is None or kept[0][2] != tree:
+        if kept is None or kept[0] != tree:
             return None
         self._after[key] = kept
         return Described.from_tuple(kept)
 
     def keep(self, package: SelectedPackage, described: Described) -> None:
         """Remember what a package came to."""
-        self._after[_key(package, described.record.excluded)] = described.as_tuple()
+        self._after[_key(package, described.excluded)] = described.as_tuple()
+
+    def frame(self) -> Frame | None:
+        """Return what all environments for the target have in common."""
+        kept = self._before.get(_FRAME)
+        if kept is None:
+            return None
+        self._after[_FRAME] = kept
+        return Frame.from_tuple(kept)
+
+    def keep_frame(self, frame: Frame) -> None:
+        """Remember what all environments for the target have in common."""
+        self._after[_FRAME] = frame.as_tuple()
 
     def overlaps(self, shared: str) -> Overlaps | None:
         """Return what distributions have in common, by `shared_key`."""

@@ -4,13 +4,19 @@ import pytest
 
 from envbuild.derivation.payload import payload_digest, symbolic_tree
 from envbuild.digest import Digest, digest_of
+from envbuild.environment.frame import Frame
 from envbuild.environment.manifest import (
     ManifestDistribution,
     ManifestEditable,
     WrittenDigest,
 )
 from envbuild.environment.placement import Placement
-from envbuild.environment.plan import EXECUTABLE, build_manifest, describe_distribution
+from envbuild.environment.plan import (
+    EXECUTABLE,
+    build_manifest,
+    describe_distribution,
+    frame_for,
+)
 from envbuild.environment.written import PROJECT, direct_url
 from envbuild.frozen import replace
 from envbuild.selection.model import LocalTree, SelectedPackage, Wheel
@@ -237,3 +243,16 @@ def test_what_is_not_editable_after_all_has_its_tree() -> None:
     assert {file.path for file in found.written} - {file.path for file in as_editable.written} == {
         f"{info}/RECORD"
     }
+
+
+def test_a_manifest_put_together_from_its_frame_is_the_one_encoded_as_a_whole() -> None:
+    distributions = [
+        describe_distribution(LINUX_313, selected(name), placed(name), None)
+        for name in ("demo", "other")
+    ]
+    frame = frame_for(LINUX_313)
+    for some in (distributions, distributions[:1], []):
+        manifest = build_manifest(LINUX_313, some)
+        assert frame.manifest_of(each.encode() for each in some) == manifest.encode()
+        assert frame.skeleton.identity == manifest.skeleton_digest
+    assert Frame.from_tuple(frame.as_tuple()) == frame

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envbuild.target.model import Scheme
 
 _EXPANDED_IN_PROMPTS = frozenset("\\$`!%")
@@ -26,8 +28,6 @@ def activation_files(*, prefix: str, prompt: str, scheme: Scheme) -> tuple[tuple
         prompt: what stands in front of the shell's prompt.
         scheme: of the environment.
     """
-    import re
-
     from envbuild.environment.activation import (
         batch,
         csh,
@@ -58,9 +58,8 @@ def activation_files(*, prefix: str, prompt: str, scheme: Scheme) -> tuple[tuple
         ("activate.xsh", xonsh.TEMPLATE, python.quote),
         ("activate_this.py", python.TEMPLATE, python.quote),
     ):
-        quoted = {f"@{key}@": quote(value) for key, value in values.items()}
-        text = "".join(quoted.get(part, part) for part in re.split("(@[A-Z]+@)", template))
-        files.append((name, text.encode("utf-8")))
+        quoted = {key: quote(value) for key, value in values.items()}
+        files.append((name, _filled(template, quoted).encode("utf-8")))
     for name, template in (
         ("activate.bat", batch.ACTIVATE),
         ("deactivate.bat", batch.DEACTIVATE),
@@ -69,6 +68,24 @@ def activation_files(*, prefix: str, prompt: str, scheme: Scheme) -> tuple[tuple
         text = template.replace("@SCRIPTS@", scheme.scripts).replace("\n", "\r\n")
         files.append((name, text.encode("utf-8")))
     return tuple(files)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """Return a template with values in place of `@KEY@`; what a value holds is left as it is.
+
+    A regular expression would do it in a line, and take 5 ms to be loaded.
+    """
+    pieces: list[str] = []
+    rest = template
+    while rest:
+        before, at, after = rest.partition("@")
+        key, closing, rest = after.partition("@")
+        if closing and key in values:
+            pieces += before, values[key]
+        else:
+            pieces += before, at
+            rest = after
+    return "".join(pieces)
 
 
 def _harmless(char: str) -> str:
