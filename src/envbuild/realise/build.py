@@ -24,6 +24,7 @@ from envbuild.environment.written import written_files
 from envbuild.errors import RealiseError
 from envbuild.events import SILENT, BuildPrinted
 from envbuild.frozen import frozen
+from envbuild.realise.build_system import is_requirement
 from envbuild.realise.causes import likely_cause
 from envbuild.realise.limits import exceeded
 from envbuild.sandbox.model import FOLDER, TEMPORARY, Readable, Request, inside
@@ -274,6 +275,9 @@ class BuildRoom:
         found = self._call(hook, self._config_settings)
         if not isinstance(found, list):
             raise HookFailed(f"`{hook}` did not return a list of strings")
+        for each in found:
+            if not is_requirement(each):
+                raise HookFailed(f"the backend asks for `{_cut(each)}`, which is no requirement")
         return tuple(each.strip() for each in found)
 
     def build(self) -> str:

@@ -14,6 +14,10 @@ LEGACY_REQUIRES = ("setuptools>=40.8.0",)
 """What that needs, where the tree does not say what it needs."""
 
 
+_SHOWN = 100
+_LONGEST = 4000
+
+
 class InvalidBuildSystem(RealiseError):
     """A source tree that does not say as it should how it is built."""
 
@@ -61,6 +65,10 @@ def read_build_system(text: bytes | None, *, name: str) -> BuildSystem:
     if not isinstance(table, dict):
         raise InvalidBuildSystem(name, "`build-system` is not a table")
     requires = _texts(table.get("requires"), "build-system.requires", name)
+    for each in requires:
+        if not is_requirement(each):
+            reason = f"`build-system.requires` has `{each[:_SHOWN]}`, which is no requirement"
+            raise InvalidBuildSystem(name, reason)
     if "build-backend" not in table:
         return BuildSystem(backend=LEGACY, requires=requires)
     backend = table["build-backend"]
@@ -68,6 +76,19 @@ def read_build_system(text: bytes | None, *, name: str) -> BuildSystem:
         raise InvalidBuildSystem(name, "`build-system.build-backend` is not a string")
     path = _texts(table.get("backend-path", []), "build-system.backend-path", name)
     return BuildSystem(backend=Backend(name=backend, path=path), requires=requires)
+
+
+def is_requirement(text: str) -> bool:
+    """Tell whether a text is a requirement (PEP 508) of a length that somebody may have written."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    if len(text) > _LONGEST:
+        return False
+    try:
+        Requirement(text)
+    except InvalidRequirement:
+        return False
+    return True
 
 
 def _texts(value: object, place: str, name: str) -> tuple[str, ...]:

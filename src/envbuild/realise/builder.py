@@ -650,7 +650,6 @@ class Builder:
         package, filename = job.package, os.path.basename(wheel)
         version = self._check_name(package, filename)
         with open(wheel, "rb") as file:
-            archive = file_digest(file, "sha256").hexdigest()
             unpacked = unpack_wheel(
                 file.fileno(),
                 filename=filename,
@@ -660,6 +659,9 @@ class Builder:
                 limits=self._work.limits,
                 blobs=publication.blobs,
             )
+            # Only now: what is no archive may be any size.
+            file.seek(0)
+            archive = file_digest(file, "sha256").hexdigest()
         tree = publication.add_tree(unpacked.tree)
         read = self._store.read_blob
         unplaced = unpacked.tree

@@ -183,9 +183,21 @@ def _answer(order: Order, reason: Reason, status: int, report: bytes) -> Answer:
             return ("failed", order["rung"], 0)
         if order["rung"] == "bubblewrap":
             status = _told_by_exit_code(status)
-    if reason == "finished" and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXFSZ:
+    if reason == "finished" and status != 0 and _filled_the_disk(order, status):
         reason = "disk"
     return ("ended", reason, status)
+
+
+def _filled_the_disk(order: Order, status: int) -> bool:
+    """Tell whether a program that failed met the limit of one file's size, which equals that of all.
+
+    Many ignore the signal, as Python does: for them, writing fails.
+    """
+    if order["disk"] is None:
+        return False
+    if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXFSZ:
+        return True
+    return disk_use(order["folder"]) >= order["disk"]
 
 
 def _told_by_exit_code(status: int) -> int:

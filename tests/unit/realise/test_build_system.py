@@ -37,6 +37,8 @@ WRONG = {
     b"[build-system]\nbuild-backend = 'a'": "`build-system.requires`",
     b"[build-system]\nrequires = 'a'": "`build-system.requires`",
     b"[build-system]\nrequires = [1]": "`build-system.requires`",
+    b"[build-system]\nrequires = ['a', '!b']": "`build-system.requires` has `!b`, which is no",
+    b"[build-system]\nrequires = ['" + b"x" * 5000 + b"']": f"has `{'x' * 100}`, which is no",
     b"[build-system]\nrequires = []\nbuild-backend = 1": "`build-system.build-backend`",
     b"[build-system]\nrequires = []\nbuild-backend = ''": "`build-system.build-backend`",
     b"[build-system]\nrequires = []\nbuild-backend = 'a'\nbackend-path = '.'": "`build-system.backend-path`",
