@@ -201,6 +201,14 @@ def test_a_tree_is_built_from_what_its_files_hold_and_not_from_when_they_were_to
     assert directory.python("import demo; print(demo.X)") == "1"
 
 
+def test_what_builds_are_pinned_by_is_no_part_of_the_project_that_is_built(editable: Bench) -> None:
+    built = Request(no_editable=True)
+    editable.realise(request=built)
+    assert (editable.folder / "envbuild.lock").exists()
+    assert not built_again(editable, request=built)
+    assert editable.realise(request=built, check=True).changes == ()
+
+
 def test_what_git_ignores_is_no_part_of_a_tree(directory: Bench) -> None:
     folder = make_repository(directory.folder / "demo")
     commit(folder, {".gitignore": b"*.log\n"})
@@ -336,9 +344,7 @@ def test_what_is_pinned_is_demanded_by_locked(editable: Bench) -> None:
 
 
 @pytest.mark.parametrize("no_build", [Request(no_build=True), Request(no_build_packages=("demo",))])
-def test_local_trees_are_built_whatever_may_not_be_built(
-    editable: Bench, no_build: Request
-) -> None:
+def test_the_project_is_built_whatever_may_not_be_built(editable: Bench, no_build: Request) -> None:
     assert editable.actions(editable.realise(request=no_build)) == [("demo", "added")]
 
 

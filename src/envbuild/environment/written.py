@@ -189,7 +189,9 @@ def _checkout(location: str) -> dict[str, Json]:
             vcs_info["requested_revision"] = asked[key]
     if asked.get("lfs") == "true":
         vcs_info["git_lfs"] = True
-    document: dict[str, Json] = {"url": _without_credentials(repository), "vcs_info": vcs_info}
+    is_path = "://" not in repository and ":" not in repository.partition("/")[0]
+    url = _file_url(repository) if is_path else _without_credentials(repository)
+    document: dict[str, Json] = {"url": url, "vcs_info": vcs_info}
     if "path" in asked:
         document["path"] = asked["path"]
     return document

@@ -26,6 +26,7 @@ from envbuild.events import SILENT, BuildPrinted
 from envbuild.frozen import frozen
 from envbuild.realise.build_system import is_requirement
 from envbuild.realise.causes import likely_cause
+from envbuild.realise.git_history import lay_out
 from envbuild.realise.limits import exceeded
 from envbuild.sandbox.model import FOLDER, TEMPORARY, Readable, Request, inside
 from envbuild.sandbox.model import HOME as HOME_NAME
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.events import Reporter
     from envbuild.realise.build_facts import BuildFacts
+    from envbuild.realise.git_history import History
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Limits, Outcome, Rung
     from envbuild.sandbox.run import Stop
@@ -53,6 +55,9 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "/environment"
 """Where the build environment is, on a rung with fixed paths."""
+
+_OBJECTS = "/objects"
+"""Where the objects of a repository are, on such a rung."""
 
 _SOURCE = "source"
 _HOOK = "hook"
@@ -150,6 +155,7 @@ class BuildRoom:
         where: how builds are done.
         source: the source tree; for an editable, the absolute path of the project's folder.
         subdirectory: of the project in the tree, empty for its root.
+        history: of the repository that the build may ask, `None` for none.
         backend: who is asked.
         variables: that were declared for this build.
         config_settings: for the backend.
@@ -163,6 +169,7 @@ class BuildRoom:
         where: Place,
         source: Tree | str,
         subdirectory: str,
+        history: History | None,
         backend: Backend,
         variables: Mapping[str, str],
         config_settings: Mapping[str, tuple[str, ...]],
@@ -172,6 +179,7 @@ class BuildRoom:
         self._where = where
         self._source = source
         self._subdirectory = subdirectory
+        self._history = history
         self._backend = backend
         self._variables = variables
         self._config_settings = {
@@ -447,6 +455,9 @@ class BuildRoom:
             for folder in folders
             if not any(folder == system or folder.startswith(f"{system}/") for system in SYSTEM)
         }
+        if self._history is not None:
+            shown = self._shown(self._history)
+            reads |= {path: Readable(outer=path, inner=inner) for path, inner in shown.items()}
         return (environment, *reads.values())
 
     def _lay_out_source(self) -> str:
@@ -456,10 +467,24 @@ class BuildRoom:
         if not self._copied:
             self._copied = True
             self._copy(self._source)
+            if self._history is not None:
+                self._add_history(self._history)
         source, inner = f"{self._work}/{_SOURCE}", f"{FOLDER}/{_SOURCE}"
         if self._subdirectory:
             source, inner = f"{source}/{self._subdirectory}", f"{inner}/{self._subdirectory}"
         return self._inner(source, inner)
+
+    def _add_history(self, history: History) -> None:
+        place = self._subdirectory.removesuffix(history.inside).strip("/")
+        root = os.path.normpath(f"{self._work}/{_SOURCE}/{place}")
+        lay_out(history, root, shown=self._shown(history), environ=os.environ)
+
+    def _shown(self, history: History) -> dict[str, str]:
+        """Return by which paths the build knows folders of objects."""
+        return {
+            path: self._inner(path, f"{_OBJECTS}/{number}")
+            for number, path in enumerate(history.objects)
+        }
 
     def _copy(self, tree: Tree) -> None:
         root = f"{self._work}/{_SOURCE}"

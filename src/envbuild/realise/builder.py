@@ -564,6 +564,7 @@ class Builder:
                 where=self._work.where,
                 source=job.editable or self._work.sources.read(job.source),
                 subdirectory=job.source.subdirectory,
+                history=job.source.history,
                 backend=job.system.backend,
                 variables={
                     **job.source.variables,

@@ -17,11 +17,13 @@ import posixpath
 import stat
 
 from envbuild import canonical
+from envbuild.buildlock.model import FILE_NAME as BUILD_LOCK
 from envbuild.derivation.sources import PRESENT, Fact
 from envbuild.digest import digest_of
 from envbuild.errors import RealiseError
 from envbuild.frozen import frozen
-from envbuild.realise.git import Git, GitMissing
+from envbuild.realise.git import GitMissing
+from envbuild.realise.git_history import read_history
 from envbuild.realise.listing import list_below, list_sources
 from envbuild.realise.zip_directory import printable
 from envbuild.sources.cache_keys import (
@@ -34,12 +36,14 @@ from envbuild.sources.cache_keys import (
     parse_cache_keys,
 )
 from envbuild.sources.ignore import parse_pattern
+from envbuild.sources.version_control import asks_repository
 from envbuild.store.tree import fault_of_path, stays_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from envbuild.realise.git_history import History
     from envbuild.sources.cache_keys import CacheKey
 
     Fingerprint = tuple[int, ...]
@@ -85,6 +89,7 @@ class LocalFiles:
         facts: sorted by kind and name.
         signatures: for each path that may show a change its modification time, inode number and
             size, `None` where nothing is there; `None` in all where that would not show everything.
+        history: of the repository that counts; `None` where none does, and for an editable.
         notes: what the user should know.
     """
 
@@ -93,6 +98,7 @@ class LocalFiles:
     items: list[LocalFile]
     facts: tuple[Fact, ...]
     signatures: tuple[tuple[str, Signature | None], ...] | None
+    history: History | None
     notes: tuple[str, ...]
 
     def check_paths(self) -> None:
@@ -157,18 +163,24 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
         NotToml, InvalidEntry: `cache-keys` cannot be read; `Problems` for several.
     """
     folder = os.path.realpath(folder)
+    history: History | None = None
     if not os.path.isdir(folder):
         raise InvalidLocalTree(folder, ["it is no folder"])
     if not canonical.is_text(folder):
         raise InvalidLocalTree(printable(folder), ["its path is no Unicode text"])
     try:
-        keys = _cache_keys(folder)
-        if editable and keys is None:
-            keys = DEFAULT
+        content = _project_file(folder)
+        stated = _cache_keys(folder, content)
+        keys = (DEFAULT if editable else ()) if stated is None else stated
+        if (stated is None or not editable) and asks_repository(content):
+            keys = (*keys, GitKey(commit=True, tags=True))
+        if any(isinstance(key, GitKey) for key in keys):
+            history = _read_history(folder, environ)
         search = _Search(folder, environ)
         if not editable:
             search.add_folder("", folder)
-        for key in keys or ():
+            search.leave_out(BUILD_LOCK)
+        for key in keys:
             match key:
                 case FileKey(path=path):
                     search.add_file(os.path.join(folder, path))
@@ -178,8 +190,10 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
                     pass
     except OSError as error:
         raise LocalTreeUnreadable(os.fsdecode(error.filename or folder), error) from error
-    facts = {fact for key in keys or () for fact in _facts(key, folder, environ)}
-    subdirectory, items = search.finish()
+    facts = {fact for key in keys for fact in _facts(key, folder, environ, history)}
+    # With a history, the tree begins where its work tree does: so both are in their places.
+    top = "" if editable or history is None else history.top
+    subdirectory, items = search.finish(top)
     if not items and not editable:
         raise InvalidLocalTree(folder, ["there is no file in it"])
     return LocalFiles(
@@ -187,22 +201,26 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
         subdirectory=subdirectory,
         items=items,
         facts=tuple(sorted(facts, key=lambda fact: (fact.kind, fact.name))),
-        signatures=_signatures(folder, keys or (), items) if editable else None,
+        signatures=_signatures(folder, keys, items) if editable else None,
+        history=None if editable else history,
         notes=tuple(sorted(search.notes)),
     )
 
 
-def _cache_keys(folder: str) -> tuple[CacheKey, ...] | None:
-    path = f"{folder}/pyproject.toml"
+def _project_file(folder: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            content = file.read()
+        with open(f"{folder}/pyproject.toml", "rb") as file:
+            return file.read()
     except FileNotFoundError:
         return None
-    if b"cache-keys" not in content:
+
+
+def _cache_keys(folder: str, content: bytes | None) -> tuple[CacheKey, ...] | None:
+    if content is None or b"cache-keys" not in content:
         return None
     from envbuild.lockfile.toml import parse_toml
 
+    path = f"{folder}/pyproject.toml"
     return parse_cache_keys(parse_toml(content.decode("utf-8", "replace"), file=path), file=path)
 
 
@@ -228,6 +246,10 @@ class _Search:
                 self._add_link(whole, f"{place}/{path}", path, status)
             # What is neither can hold nothing that is still there when it is looked for.
         self._above.discard(place)
+
+    def leave_out(self, path: str) -> None:
+        """Take a file out again."""
+        self._items.pop(path, None)
 
     def add_file(self, place: str) -> None:
         """Add the file at `place` by name, ignored or not; what is no file does not count."""
@@ -256,10 +278,16 @@ class _Search:
         except (FileNotFoundError, NotADirectoryError):
             pass
 
-    def finish(self) -> tuple[str, list[LocalFile]]:
-        """Return the project's folder in the tree, and everything that was found, by path."""
+    def finish(self, top: str) -> tuple[str, list[LocalFile]]:
+        """Return the project's folder in the tree, and everything that was found, by path.
+
+        Args:
+            top: absolute path of a folder above, that has to be in the tree; empty for none.
+        """
         items = self._items
         steps = max((_steps_out(path) for path in items), default=0)
+        if top and self._folder.startswith(f"{top}/"):
+            steps = max(steps, self._folder.count("/") - top.count("/"))
         subdirectory = ""
         if steps:
             names = self._folder.split("/")
@@ -277,7 +305,7 @@ class _Search:
         try:
             followed = os.stat(place)
         except OSError:
-            self._leave_out(path, f"leads to `{printable(target)}`, where nothing is")
+            self._tell_left_out(path, f"leads to `{printable(target)}`, where nothing is")
             return
         if stat.S_ISREG(followed.st_mode):
             fingerprint = _fingerprint(status) + _fingerprint(followed)
@@ -285,13 +313,15 @@ class _Search:
         elif stat.S_ISDIR(followed.st_mode):
             real = os.path.realpath(place)
             if target.startswith("/"):
-                self._leave_out(path, f"leads to the folder `{printable(target)}` of this machine")
+                self._tell_left_out(
+                    path, f"leads to the folder `{printable(target)}` of this machine"
+                )
             elif any(f"{above}/".startswith(f"{real}/") for above in self._above):
-                self._leave_out(path, f"leads to `{printable(target)}`, which it is in itself")
+                self._tell_left_out(path, f"leads to `{printable(target)}`, which it is in itself")
             else:
                 self.add_folder(f"{path}/", real)
 
-    def _leave_out(self, path: str, reason: str) -> None:
+    def _tell_left_out(self, path: str, reason: str) -> None:
         self.notes.add(f"`{path}` is left out: it is a link that {reason}")
 
 
@@ -337,7 +367,9 @@ def _fingerprint(status: os.stat_result) -> Fingerprint:
     )
 
 
-def _facts(key: CacheKey, folder: str, environ: Mapping[str, str]) -> Iterator[Fact]:
+def _facts(
+    key: CacheKey, folder: str, environ: Mapping[str, str], history: History | None
+) -> Iterator[Fact]:
     match key:
         case FolderKey(path=path):
             there = os.path.isdir(os.path.join(folder, path))
@@ -349,32 +381,21 @@ def _facts(key: CacheKey, folder: str, environ: Mapping[str, str]) -> Iterator[F
             yield Fact(kind="environment", name=name, value=digest)
         case GitKey(commit=commit, tags=tags):
             if commit:
-                found = _ask_git(
-                    folder, environ, "rev-parse", "--verify", "--quiet", "HEAD^{commit}"
-                )
-                yield Fact(kind="git-commit", name="", value=found or None)
+                found = None if history is None else history.commit
+                yield Fact(kind="git-commit", name="", value=found)
             if tags:
-                listed = _ask_git(
-                    folder,
-                    environ,
-                    "for-each-ref",
-                    "--format=%(refname) %(objectname)",
-                    "refs/tags",
-                )
-                rows = sorted(listed.splitlines())
-                yield Fact(kind="git-tags", name="", value=canonical.digest(rows) if rows else None)
+                digest = None if history is None else history.tags_digest
+                yield Fact(kind="git-tags", name="", value=digest)
         case FileKey() | GlobKey():
             pass
 
 
-def _ask_git(folder: str, environ: Mapping[str, str], *arguments: str) -> str:
-    """Return what git prints, nothing where there is no repository."""
+def _read_history(folder: str, environ: Mapping[str, str]) -> History | None:
     try:
-        done = Git(environ, protocols=()).run(*arguments, folder=folder)
+        return read_history(folder, environ)
     except GitMissing:
         while folder and not os.path.lexists(f"{folder}/.git"):
             folder = folder.rpartition("/")[0]
         if folder:
             raise
-        return ""
-    return done.stdout.decode("utf-8", "backslashreplace").strip()
+        return None

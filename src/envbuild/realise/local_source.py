@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
+    from envbuild.realise.git_history import History
     from envbuild.realise.local_files import Fingerprint, LocalFile, Signature
     from envbuild.realise.unpack import Unpacked
     from envbuild.store.local import Store
@@ -49,6 +50,7 @@ class IdentifiedTree:
         read: how many of them had to be read.
         signatures: paths with modification time, inode number and size: the tree is this one as long
             as none of them changes; `None` where that cannot be said.
+        history: of the repository that counts, `None` where none does.
         notes: what the user should know of it.
     """
 
@@ -56,6 +58,7 @@ class IdentifiedTree:
     subdirectory: str
     files: int
     read: int
+    history: History | None
     signatures: tuple[tuple[str, Signature | None], ...] | None
     notes: tuple[str, ...]
 
@@ -67,11 +70,13 @@ class IngestedTree:
     Attributes:
         source: its derivation, of what was read.
         subdirectory: of the project in the tree; empty where the tree is the project's folder.
+        history: of the repository that counts, `None` where none does.
         unpacked: the tree, and what putting it there added.
     """
 
     source: LocalSource
     subdirectory: str
+    history: History | None
     unpacked: Unpacked
 
 
@@ -113,6 +118,7 @@ def identify_tree(
         subdirectory=found.subdirectory,
         files=len(found.items),
         read=read,
+        history=found.history,
         signatures=found.signatures if _are_settled(found.signatures, now - _RACY) else None,
         notes=found.notes,
     )
@@ -149,6 +155,7 @@ def ingest_tree(folder: str, *, environ: Mapping[str, str], blobs: Blobs) -> Ing
     return IngestedTree(
         source=LocalSource(tree=unpacked.tree.digest, facts=found.facts),
         subdirectory=found.subdirectory,
+        history=found.history,
         unpacked=unpacked,
     )
 

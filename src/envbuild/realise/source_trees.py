@@ -14,8 +14,12 @@ from envbuild.derivation.compile import compile_packages
 from envbuild.derivation.sources import Checkout, UnpackSource
 from envbuild.events import WaitingFor
 from envbuild.frozen import frozen, replace
+from envbuild.realise.git import Git
+from envbuild.realise.git_history import bare_history
 from envbuild.realise.plan import archive_sha256, plan_realisation
 from envbuild.selection.model import LocalTree, Repository, Sdist
+from envbuild.sources.git_url import parse_address, transport
+from envbuild.sources.version_control import asks_repository, version_variables
 from envbuild.store import layout, locks
 from envbuild.store.publish import Publication
 from envbuild.store.records import Realisation, TreeOutput
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from envbuild.events import Reporter
     from envbuild.realise.execute import Realised
     from envbuild.realise.git_cache import Repositories
+    from envbuild.realise.git_history import History
     from envbuild.realise.local_files import Signature
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
@@ -49,7 +54,9 @@ class SourceTree:
         project_file: content of the project's `pyproject.toml`, `None` where there is none.
         sha256: of the archive, `None` where there is none.
         folder: absolute path of the project on this machine, `None` where it comes from elsewhere.
-        variables: of the environment, which the project says that its build looks at.
+        history: of the repository that the build asks, `None` where it asks none.
+        variables: that the build sees: those of the environment that the project says that it looks
+            at, and what answers for a repository.
         signatures: of paths on this machine; the sources are these as long as none of them changes.
             `None` where there is no telling.
         notes: what the user should know.
@@ -63,6 +70,7 @@ class SourceTree:
     project_file: bytes | None
     sha256: str | None = None
     folder: str | None = None
+    history: History | None = None
     variables: Mapping[str, str]
     signatures: tuple[tuple[str, Signature | None], ...] | None = ()
     notes: tuple[str, ...] = ()
@@ -234,7 +242,26 @@ class SourceTrees:
             fetched = 0
             if known is None:
                 known, fetched = self._publish_checkout(repository, made_by)
-        return replace(self._checked_out(package, made_by, known), fetched=fetched)
+        source = replace(self._checked_out(package, made_by, known), fetched=fetched)
+        return self._with_history(source, package, repository)
+
+    def _with_history(
+        self, source: SourceTree, package: SelectedPackage, repository: Repository
+    ) -> SourceTree:
+        """Add the commit's repository, where the build asks it for its files and its version."""
+        if not asks_repository(source.project_file):
+            return source
+        address = parse_address(self._address(repository))
+        secrets = {address.root: address.secret_root} if address.secret_root else {}
+        git = Git(
+            self._environ,
+            protocols=("file",) if self._repositories.offline else None,
+            secrets=secrets,
+        )
+        folder = self._repositories.obtain(address, repository.commit.lower(), git)
+        variables = version_variables(package.name, package.version) if package.version else {}
+        history = bare_history(folder, repository.commit.lower())
+        return replace(source, history=history, variables=variables)
 
     def _publish_checkout(
         self, repository: Repository, made_by: Checkout
@@ -243,7 +270,7 @@ class SourceTrees:
 
         with Publication(self._store) as publication:
             unpacked = checkout(
-                repository.address,
+                self._address(repository),
                 made_by.commit,
                 lfs=made_by.lfs,
                 repositories=self._repositories,
@@ -262,6 +289,13 @@ class SourceTrees:
             publication.commit()
         return realisation, unpacked.new_bytes
 
+    def _address(self, repository: Repository) -> str:
+        """Return where a repository is; a path starts from the lock's folder."""
+        address = repository.address
+        if transport(address) == "file" and "://" not in address:
+            return os.path.normpath(os.path.join(self._folder, address))
+        return address
+
     def _identified(self, package: SelectedPackage, local: LocalTree) -> SourceTree:
         from envbuild.realise.local_source import identify_tree
 
@@ -270,7 +304,7 @@ class SourceTrees:
             folder, editable=local.editable, environ=self._environ, store=self._store
         )
         source = self._local(folder, found.source, found.subdirectory, found.notes)
-        return replace(source, signatures=found.signatures)
+        return replace(source, signatures=found.signatures, history=found.history)
 
     def _ingested(self, package: SelectedPackage, local: LocalTree) -> SourceTree:
         from envbuild.realise.local_source import ingest_tree
@@ -289,7 +323,7 @@ class SourceTrees:
         # What was read is what counts, should somebody have written to it meanwhile.
         source = self._local(folder, found.source, found.subdirectory, found.unpacked.notes)
         content = self._project_file(source.digest, source.subdirectory)
-        return replace(source, project_file=content)
+        return replace(source, project_file=content, history=found.history)
 
     def _local(
         self, folder: str, made_by: LocalSource, subdirectory: str, notes: tuple[str, ...]

@@ -213,7 +213,7 @@ SETTINGS = {
         _option("check", "flag"),
         _option("dry-run", "flag"),
         _option("frozen", "flag"),
-        _not_in_files("locked", "flag", "UV_LOCKED"),
+        _not_in_files("locked", "flag"),
         _option("refresh", "flag"),
         _option("refresh-package", "names"),
         _option("lockfile", "path"),

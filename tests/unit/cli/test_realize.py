@@ -180,8 +180,8 @@ def test_variables_ask_for_what_they_ask_of_uv(
 @pytest.mark.parametrize(
     ("variables", "changes"),
     [
-        ({"UV_LOCKED": "1"}, {"locked": True}),
-        ({"UV_LOCKED": "1", "ENVBUILD_LOCKED": "0"}, {}),
+        ({"ENVBUILD_LOCKED": "1"}, {"locked": True}),
+        ({"UV_LOCKED": "1"}, {}),
         ({"UV_NO_BUILD_ISOLATION": "1"}, {"no_build_isolation": True}),
         (
             {"ENVBUILD_NO_BUILD_ISOLATION_PACKAGE": "a b"},
