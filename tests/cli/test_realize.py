@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,22 @@ def test_what_lies_on_this_machine_is_told_with_its_place(desk: Desk) -> None:
     assert failed.err == (
         "error: `demo` 1.0 has no wheel, and building it from source is not permitted\n"
     )
+
+
+def test_a_second_run_looks_at_what_an_editable_is_built_with(desk: Desk) -> None:
+    sources = '[tool.uv.sources]\ntool = { path = "../tool" }\n'
+    body = "import tool; files['made'] = tool.X.encode()"
+    write_project(desk.project / "demo", "demo", requires=["tool"], body=body, more=sources)
+    module = write_project(desk.project / "tool", "tool", code="X = 'one'\n") / "src/tool"
+    app = package("app", 'virtual = "."', needs="demo")
+    text = lock_text(app, package("demo", 'editable = "demo"'))
+    (desk.project / "uv.lock").write_text(text, encoding="utf-8")
+    for path in (desk.project, *desk.project.rglob("*")):
+        os.utime(path, (10**9, 10**9))  # what is younger than two seconds is looked at anyway
+    for _ in range(2):
+        desk.run("realize")
+    (module / "__init__.py").write_text("X = 'another'\n", encoding="utf-8")
+    assert " ~ demo==1.0 (from " in desk.run("realize").out
 
 
 def test_a_change_is_told_by_signs(desk: Desk) -> None:

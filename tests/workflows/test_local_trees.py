@@ -186,6 +186,13 @@ def test_an_editable_can_be_installed_as_others_are(editable: Bench, request_: R
     assert editable.actions(editable.realise()) == [("demo", "replaced")]
 
 
+def test_the_build_lock_that_a_build_writes_is_no_reason_for_another(editable: Bench) -> None:
+    every = Request(no_editable=True)
+    editable.realise(request=every)
+    assert (editable.folder / "envbuild.lock").exists()
+    assert not built_again(editable, request=every)
+
+
 def test_a_tree_is_built_from_what_its_files_hold_and_not_from_when_they_were_touched(
     directory: Bench,
 ) -> None:
@@ -406,6 +413,23 @@ def test_a_dry_run_says_what_would_be_built(directory: Bench) -> None:
     assert _missing(directory.realise(dry_run=True)) == ()
     rewrite(directory.folder / "demo/src/demo/__init__.py", "X = 2\n")
     assert _missing(directory.realise(dry_run=True)) == ("demo",)
+
+
+def test_a_dry_run_leaves_a_computed_version_alone_where_something_else_is_missing(
+    bench: Bench,
+) -> None:
+    write_project(bench.folder / "demo", "demo", version="3.4")
+    write_project(bench.folder / "other", "other")
+    (bench.folder / "uv.lock").write_text(
+        lock_text(
+            package("app", 'virtual = "."', needs="demo other"),
+            package("demo", 'directory = "demo"', version=None),
+            package("other", 'directory = "other"'),
+        )
+    )
+    bench.realise()
+    rewrite(bench.folder / "other/src/other/__init__.py", "X = 2\n")
+    assert bench.actions(bench.realise(dry_run=True)) == [("other", "replaced")]
 
 
 def _missing(result: RealiseResult) -> tuple[str, ...]:

@@ -390,11 +390,25 @@ class Builder:
         assert source is not None
         return replace(
             found,
-            signatures=source.signatures,
+            signatures=self._rests_on(source, identity),
             notes=(*source.notes, *found.notes),
             fetched=source.fetched,
             pinned=source.pinned,
         )
+
+    def _rests_on(
+        self, source: SourceTree, identity: str
+    ) -> tuple[tuple[str, Signature | None], ...] | None:
+        """Return the signatures of sources, and of those of all that they were built with."""
+        found = [source.signatures]
+        for needed in self._needs[identity]:
+            done = self._done[needed]
+            assert isinstance(done, Built)
+            found.append(done.signatures)
+        whole = [each for each in found if each is not None]
+        if len(whole) < len(found):
+            return None
+        return tuple(dict.fromkeys(each for signatures in whole for each in signatures))
 
     def _realise_known(
         self, package: SelectedPackage, source: SourceTree, identity: str

@@ -157,7 +157,7 @@ def compare_versions(
         if package is None:
             if not options.inexact:
                 changes.append(Change(name=name, action="removed", before=old, after=None))
-        elif old is None or old != package.version or name in unbuilt:
+        elif old is None or package.version not in {None, old} or name in unbuilt:
             action: Action = "added" if old is None else "replaced"
             origin = direct_url(package, lock_folder=inputs.folder)
             changes.append(
