@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
+import threading
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -192,7 +194,10 @@ def test_the_cause_of_a_failure_is_told_where_it_is_known(bench: Bench, tmp_path
     error = failure(bench)
     assert isinstance(error, BuildFailed)
     assert error.cause == "it imports `torch`, which it does not declare to need"
-    assert error.hint == 'add `made = ["torch"]` to `[tool.uv.extra-build-dependencies]`'
+    assert error.hint == (
+        'add `made = [{ requirement = "torch", match-runtime = true }]` to '
+        "`[tool.uv.extra-build-dependencies]`"
+    )
 
 
 def test_what_fails_does_not_keep_the_others_from_being_built(bench: Bench, tmp_path: Path) -> None:
@@ -413,3 +418,59 @@ def test_settings_and_variables_are_told_and_are_part_of_the_build(bench: Bench)
     told = bench.python("import made; print(made.TOLD)")
     assert told == "({'a': '1', 'b': ['2', '3']}, 'here')"
     assert builds(bench) == 2
+
+
+REACHING = """
+import socket
+with socket.create_connection(("127.0.0.1", {port}), timeout=5) as connection:
+    CODE = f"HEARD = {{connection.recv(5)!r}}"
+"""
+
+
+def test_a_build_may_use_the_network_where_the_user_says_so(bench: Bench, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        body = REACHING.format(port=server.getsockname()[1])
+
+        def serve() -> None:
+            with server.accept()[0] as connection:
+                connection.sendall(b"hello")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        lock(bench, sdist(tmp_path / "sdists", "made", body=body))
+        assert isinstance(failure(bench), BuildFailed)
+        assert isinstance(failure(bench, build_network=("other",)), BuildFailed)
+        bench.realise(build_network=("made",))
+        thread.join()
+    assert bench.python("import made; print(made.HEARD)") == "b'hello'"
+
+
+def test_another_reach_is_another_build(bench: Bench, tmp_path: Path) -> None:
+    lock(bench, sdist(tmp_path / "sdists", "made"))
+    bench.realise()
+    bench.realise(clear=True, build_network=("other",))
+    assert builds(bench) == 1
+    bench.realise(clear=True, build_network=("made",))
+    assert builds(bench) == 2
+
+
+def test_tools_of_the_user_s_are_found_and_are_part_of_the_build(
+    bench: Bench, tmp_path: Path
+) -> None:
+    tool = tmp_path / "tools/bin/a-tool"
+    tool.parent.mkdir(parents=True)
+    tool.write_text("#!/bin/sh\ncat $(dirname $0)/../share\n")
+    tool.chmod(0o755)
+    (tmp_path / "tools/share").write_text("one")
+    body = (
+        "import subprocess\nCODE = f'SAYS = {subprocess.check_output([\"a-tool\"], text=True)!r}'"
+    )
+    lock(bench, sdist(tmp_path / "sdists", "made", body=body))
+    missing = failure(bench)
+    assert isinstance(missing, BuildFailed)
+    assert missing.cause == "there is no program `a-tool`"
+    bench.realise(build_tools=(str(tmp_path / "tools"),))
+    assert bench.python("import made; print(made.SAYS)") == "one"
+    tool.write_text("#!/bin/sh\nprintf two\n")
+    bench.realise(clear=True, build_tools=(str(tmp_path / "tools"),))
+    assert bench.python("import made; print(made.SAYS)") == "two"

@@ -15,10 +15,25 @@ SANDBOX = Option(
     help="Where builds run: auto, require, or one of bubblewrap, namespaces, landlock, none",
 )
 
+ISOLATION = (
+    SANDBOX,
+    Option(
+        name="build-network-package",
+        metavar="NAME",
+        help="Let builds of this package use the network",
+    ),
+    Option(
+        name="build-tools",
+        metavar="FOLDER",
+        help="Let builds use the programs in FOLDER/bin, and read what is in FOLDER",
+    ),
+)
+"""What a build can reach, which is part of what its wheel is known by."""
+
 LIMITS = Group(
     title="Limits of builds",
     options=(
-        SANDBOX,
+        *ISOLATION,
         Option(
             name="concurrent-builds",
             metavar="N",

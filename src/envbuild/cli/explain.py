@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from envbuild.cli.arguments import Command, Group, Option, Positional
-from envbuild.cli.building import SANDBOX
+from envbuild.cli.building import ISOLATION
 from envbuild.cli.selecting import (
     BUILDING,
     CLASHES,
@@ -74,7 +74,7 @@ COMMAND = Command(
                 LOCKFILE,
                 VENV,
                 PYTHON,
-                SANDBOX,
+                *ISOLATION,
                 NO_VERIFY_RECORD,
                 VERIFY_RECORD,
             ),

@@ -116,6 +116,8 @@ def realise_options(context: Context, lockfile: str | None) -> RealiseOptions:
         unpack_limit=settings.number("unpack-limit"),
         build_strategy=settings.choice("build-dependency-strategy"),
         sandbox=settings.choice("sandbox") or "auto",
+        build_network=settings.texts("build-network-package"),
+        build_tools=settings.texts("build-tools"),
         concurrent_builds=settings.number("concurrent-builds"),
         build_limits=build_limits(settings),
         locked=settings.flag("locked"),

@@ -89,9 +89,10 @@ class BuildFailed(RealiseError):
         lines: Sequence[str],
         log: str,
         remedy: str | None = None,
+        network: bool = False,
     ) -> None:
         # What is certain needs no guess beside it.
-        found = None if remedy else likely_cause(lines, package=name)
+        found = None if remedy else likely_cause(lines, package=name, network=network)
         self.name = name
         self.version = version
         self.reason = reason
@@ -131,6 +132,8 @@ class Place:
         rung: that builds are done on.
         facts: about the interpreter.
         target: that is built for.
+        tools: absolute paths of folders that builds may read; programs in their `bin` come first.
+        network: names of packages whose builds may use the network.
         limits: what a build may use.
         stop: ends all builds.
         reporter: told what is printed.
@@ -141,6 +144,8 @@ class Place:
     rung: Rung
     facts: BuildFacts
     target: Target
+    tools: tuple[str, ...]
+    network: frozenset[str]
     limits: Limits
     stop: Stop
     reporter: Reporter
@@ -362,7 +367,7 @@ class BuildRoom:
             self._variables,
             home=f"{work}/{HOME_NAME}",
             tmp=f"{work}/{TEMPORARY}",
-            path=(programs,),
+            path=(programs, *(f"{folder}/bin" for folder in self._where.tools)),
         )
         request = Request(
             argv=(python, f"{inner}/run_hook.py", hook, inner),
@@ -371,6 +376,7 @@ class BuildRoom:
             folder=self._work,
             reads=self._reads(),
             writes=(self._source,) if isinstance(self._source, str) else (),
+            network=self._name in self._where.network,
             limits=self._left(),
         )
         self._note(f"# {hook}\n")
@@ -447,7 +453,8 @@ class BuildRoom:
         environment = Readable(
             outer=self._environment, inner=self._inner(self._environment, ENVIRONMENT)
         )
-        folders = [*self._where.facts.folders, os.path.dirname(self._where.facts.executable)]
+        where = self._where
+        folders = [*where.facts.folders, os.path.dirname(where.facts.executable), *where.tools]
         if isinstance(self._source, str):
             folders += repository_folders(self._source)
         reads = {

@@ -528,6 +528,7 @@ class Builder:
             config_settings=self._work.pins.config_settings(package.name),
             variables=self._work.pins.variables(package.name),
             rung=where.rung,
+            network=package.name in where.network,
         )
 
     def _known(self, key: Digest) -> Realisation | None:
@@ -751,6 +752,7 @@ class Builder:
             lines=data[-_TOLD_BYTES:].decode("utf-8", "replace").splitlines(),
             log=self._store.absolute(path),
             remedy=error.remedy,
+            network=job.package.name in self._work.where.network,
         )
 
     def _keep_log(self, key: Digest, data: bytes) -> tuple[str, Digest]:

@@ -1,8 +1,9 @@
 """The programs that a build may use beside its environment: which there are, and what they are.
 
 Of each the content is hashed, and the first line that it says of its version is taken down: a
-driver may stay the same while what it drives changes. That is what level `probed` means. It is no
-more than the usual programs; what else the system has, a build may use unseen.
+driver may stay the same while what it drives changes. That is what level `probed` means. Of the system
+it is no more than the usual programs; what else there is, a build may use unseen. Of a folder that the
+user has named, it is every program.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from blake3 import blake3
 
 from envbuild.derivation.build import Program, Toolchain
 from envbuild.digest import Digest
+from envbuild.errors import RealiseError
+from envbuild.sandbox.model import FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,25 +27,72 @@ PROGRAMS = ("ar", "c++", "cargo", "cc", "cmake", "ld", "ninja", "pkg-config", "r
 _SECONDS = 20.0
 
 
-def probe_toolchain(path: Sequence[str]) -> Toolchain:
-    """Return what is known of the usual programs in the folders `path`, the first ones first."""
-    found = ((name, _find(name, path)) for name in PROGRAMS)
+class UnusableTools(RealiseError):
+    """A folder that was named for its programs, and cannot be used."""
+
+    def __init__(self, folder: str, reason: str) -> None:
+        super().__init__(
+            f"builds cannot use the programs of `{folder}`: {reason}",
+            hint="name the folder that `bin` is in, such as what `rustc --print sysroot` prints",
+        )
+        self.folder = folder
+        self.reason = reason
+
+
+def find_tools(folders: Sequence[str]) -> tuple[str, ...]:
+    """Return the real paths of folders that have programs in their `bin`.
+
+    Raises:
+        UnusableTools: one has none, or holds what builds are not to see.
+    """
+    found = []
+    for folder in folders:
+        path = os.path.realpath(folder)
+        if path == "/" or f"{path}/".startswith(f"{FOLDER}/"):
+            raise UnusableTools(folder, "it is where their own root is, or what they build")
+        if not _programs(f"{path}/bin"):
+            raise UnusableTools(folder, "there is none in its `bin`")
+        found.append(path)
+    return tuple(found)
+
+
+def probe_toolchain(tools: Sequence[str], path: Sequence[str]) -> Toolchain:
+    """Return what is known of the programs that a build may use, the first ones first.
+
+    Args:
+        tools: folders that were named; all programs in their `bin` count.
+        path: folders of the system; the usual programs in them count.
+    """
+    places: dict[str, str] = {}
+    for folder in tools:
+        for name in _programs(f"{folder}/bin"):
+            places.setdefault(name, f"{folder}/bin/{name}")
+    for folder in path:
+        for name in PROGRAMS:
+            if _is_program(place := f"{folder}/{name}"):
+                places.setdefault(name, place)
     return Toolchain(
         level="probed",
         programs=tuple(
-            Program(name=name, version=_version(place), digest=_digest(place))
-            for name, place in found
-            if place is not None
+            Program(
+                name=name,
+                version=_version(place) if name in PROGRAMS else "",
+                digest=_digest(place),
+            )
+            for name, place in sorted(places.items())
         ),
     )
 
 
-def _find(name: str, path: Sequence[str]) -> str | None:
-    for folder in path:
-        place = f"{folder}/{name}"
-        if os.access(place, os.X_OK) and os.path.isfile(place):
-            return place
-    return None
+def _programs(folder: str) -> list[str]:
+    try:
+        return [name for name in os.listdir(folder) if _is_program(f"{folder}/{name}")]
+    except OSError:
+        return []
+
+
+def _is_program(place: str) -> bool:
+    return os.access(place, os.X_OK) and os.path.isfile(place)
 
 
 def _digest(place: str) -> Digest:

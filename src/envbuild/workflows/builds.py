@@ -14,7 +14,7 @@ from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
 from envbuild.realise.git_cache import Repositories
 from envbuild.realise.source_trees import SourceTrees
-from envbuild.realise.toolchain import probe_toolchain
+from envbuild.realise.toolchain import find_tools, probe_toolchain
 from envbuild.sandbox.machine import choose, machine_from_json
 from envbuild.sandbox.model import LADDER, Limits, guarantees
 from envbuild.sandbox.probe import identity, probe
@@ -178,6 +178,7 @@ def _builder(
 ) -> Builder:
     options = workshop.options
     machine = _machine(options.cache)
+    tools = find_tools(options.build_tools)
     return Builder(
         Workplace(
             where=Place(
@@ -186,6 +187,8 @@ def _builder(
                 rung=choose(machine, _accepted(options.sandbox)),
                 facts=probe_build_facts(interpreter, cache_dir=options.cache),
                 target=interpreter.target,
+                tools=tools,
+                network=frozenset(options.build_network),
                 limits=_limits(options.build_limits),
                 stop=stop,
                 reporter=workshop.reporter,
@@ -208,7 +211,7 @@ def _builder(
                 refresh=options.refresh,
                 reporter=workshop.reporter,
             ),
-            toolchain=probe_toolchain(SYSTEM_PATH),
+            toolchain=probe_toolchain(tools, SYSTEM_PATH),
             limits=limits,
             verify_record=options.verify_record,
             jobs=options.concurrent_builds or _processors(),

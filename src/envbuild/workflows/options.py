@@ -65,6 +65,8 @@ class RealiseOptions:
         unpack_limit: bytes that one wheel may unpack to, `None` for the default.
         build_strategy: which versions builds are done with, `None` for what the project says.
         sandbox: where builds may run; see `docs/decisions/sandbox.md`.
+        build_network: names of packages whose builds may use the network.
+        build_tools: absolute paths of folders that builds may read, and whose `bin` is on `PATH`.
         concurrent_builds: builds at once, `None` for as many as there are processors.
         build_limits: what each may take.
         locked: take what the build lock says, and nothing that would have to be resolved.
@@ -97,6 +99,8 @@ class RealiseOptions:
     unpack_limit: int | None = None
     build_strategy: Strategy | None = None
     sandbox: SandboxChoice = "auto"
+    build_network: tuple[str, ...] = ()
+    build_tools: tuple[str, ...] = ()
     concurrent_builds: int | None = None
     build_limits: BuildLimits = field(default_factory=BuildLimits)
     locked: bool = False

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     Kind = Literal[
         "flag", "text", "path", "number", "size", "duration", "choice", "names", "hosts", "mirrors",
-        "pairs", "package-pairs",
+        "pairs", "package-pairs", "paths",
     ]  # fmt: skip
     Given = bool | str | list[str]
     Value = bool | int | str | tuple[str, ...]
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 _PROJECT = "pyproject.toml"
 _OF_UV = "uv.toml"
-_LISTS = frozenset({"names", "hosts", "mirrors", "pairs", "package-pairs"})
+_LISTS = frozenset({"names", "hosts", "mirrors", "pairs", "package-pairs", "paths"})
 _TRUE = frozenset({"y", "yes", "t", "true", "on", "1"})
 _FALSE = frozenset({"n", "no", "f", "false", "off", "0"})
 _UNITS = {
@@ -70,8 +70,9 @@ class Setting:
         uv_variable: the variable of uv that means the same.
         in_files: whether settings files may hold it.
         in_uv: whether uv's settings files have a key of that name and meaning.
-        in_project: the choices that the files of a project may make; empty for all. A project is
-            whatever was cloned just now, and its word is no reason to trust it more.
+        in_project: the choices that the files of a project may make, empty for all; `None` where
+            they may say nothing. A project is whatever was cloned just now, and its word is no
+            reason to trust it more.
     """
 
     name: str
@@ -82,7 +83,7 @@ class Setting:
     uv_variable: str | None = None
     in_files: bool = False
     in_uv: bool = False
-    in_project: tuple[str, ...] = ()
+    in_project: tuple[str, ...] | None = ()
 
     @property
     def is_list(self) -> bool:
@@ -98,7 +99,7 @@ def _anywhere(
     choices: tuple[str, ...] = (),
     aliases: tuple[tuple[str, str], ...] = (),
     in_uv: bool = False,
-    in_project: tuple[str, ...] = (),
+    in_project: tuple[str, ...] | None = (),
 ) -> Setting:
     return Setting(
         name=name,
@@ -188,6 +189,8 @@ SETTINGS = {
         _anywhere("no-binary", "flag", "UV_NO_BINARY", in_uv=True),
         _anywhere("no-binary-package", "names", "UV_NO_BINARY_PACKAGE", in_uv=True),
         _anywhere("sandbox", "choice", choices=SANDBOXES, in_project=("require",)),
+        _anywhere("build-network-package", "names", in_project=None),
+        _anywhere("build-tools", "paths", in_project=None),
         _anywhere("concurrent-builds", "number", "UV_CONCURRENT_BUILDS", in_uv=True),
         _anywhere("build-time-limit", "duration"),
         _anywhere("build-memory-limit", "size"),
@@ -240,12 +243,13 @@ class NotForProjects(WrongValue):
     """A choice that the files of a project cannot make for the user."""
 
     def __init__(self, origin: str, setting: Setting, found: object) -> None:
-        allowed = ", ".join(f"`{choice}`" for choice in setting.in_project)
+        allowed = ", ".join(f"`{choice}`" for choice in setting.in_project or ())
+        said = found if isinstance(found, str) else "…"
         super().__init__(
             origin,
             found,
-            f"a project can say {allowed} alone",
-            hint=f"to have it so, say `--{setting.name} {found}`, or set it in your own settings",
+            f"a project can say {allowed} alone" if allowed else "a project cannot say this",
+            hint=f"to have it so, say `--{setting.name} {said}`, or set it in your own settings",
         )
 
 
@@ -421,10 +425,17 @@ def _from_variables(
             text = environ.get(variable, "") if variable else ""
             if text:
                 base = folder if setting.name == "venv" else cwd
-                said = text.split() if setting.is_list else text
+                said = _split(setting, text)
                 _add(layer, setting, said, f"`{variable}`", base, problems)
                 break
     return layer
+
+
+def _split(setting: Setting, text: str) -> str | list[str]:
+    """Return what a variable says: of a list, its items."""
+    if setting.kind == "paths":
+        return [path for path in text.split(os.pathsep) if path]
+    return text.split() if setting.is_list else text
 
 
 def _from_project(project: str, of_uv: str, problems: list[EnvbuildError]) -> tuple[Layer, Layer]:
@@ -501,12 +512,17 @@ def _layer(
         if key in allowed:
             origin = f"`{path}`: `{name}`"
             _add(layer, SETTINGS[key], value, origin, os.path.dirname(path), problems)
-            permitted = SETTINGS[key].in_project
-            if place and permitted and layer.get(key, permitted[0]) not in permitted:
+            if place and key in layer and not _is_for_projects(SETTINGS[key], layer[key]):
                 problems.append(NotForProjects(origin, SETTINGS[key], value))
         elif not of_uv and (not place or key not in _OF_THE_PROJECT):
             problems.append(UnknownSetting(path, name, similar=similar(key, allowed)))
     return layer
+
+
+def _is_for_projects(setting: Setting, value: Value) -> bool:
+    return setting.in_project == () or (
+        setting.in_project is not None and value in setting.in_project
+    )
 
 
 def _table(
@@ -563,13 +579,13 @@ def _value(setting: Setting, said: object, origin: str, folder: str) -> Value:
         case "choice", _:
             return _choice(setting, said, origin)
         case "path", str() if said:
-            return os.path.normpath(os.path.join(folder, os.path.expanduser(said)))
+            return _path(said, folder)
         case "text", str() if said:
             return said
         case "text" | "path", _:
             raise WrongValue(origin, said, "expected a text that is not empty")
         case _, list():
-            return tuple(_item(setting, item, origin) for item in said)
+            return tuple(_item(setting, item, origin, folder) for item in said)
         case _:
             raise WrongValue(origin, said, "expected a list of texts")
 
@@ -587,7 +603,7 @@ def _choice(setting: Setting, said: object, origin: str) -> str:
     )
 
 
-def _item(setting: Setting, said: object, origin: str) -> str:
+def _item(setting: Setting, said: object, origin: str, folder: str) -> str:
     from envbuild.lockfile.names import is_name, normalise
 
     if not isinstance(said, str):
@@ -601,6 +617,10 @@ def _item(setting: Setting, said: object, origin: str) -> str:
                 )
                 raise WrongValue(origin, said, reason)
             return normalise(said)
+        case "paths":
+            if not said:
+                raise WrongValue(origin, said, "expected a text that is not empty")
+            return _path(said, folder)
         case "mirrors":
             from envbuild.index.mirrors import BadMirror, Mirrors
             from envbuild.index.redaction import redact
@@ -624,6 +644,10 @@ def _item(setting: Setting, said: object, origin: str) -> str:
 
 
 _MIRROR = "expected `FROM=TO`, FROM an `http` or `https` URL, TO a URL or an absolute path"
+
+
+def _path(said: str, folder: str) -> str:
+    return os.path.normpath(os.path.join(folder, os.path.expanduser(said)))
 
 
 def _size(text: str) -> int | None:

@@ -162,6 +162,28 @@ def test_a_project_can_make_the_sandbox_stricter_and_not_weaker(desk: Desk) -> N
         desk.gather()
 
 
+@pytest.mark.parametrize(
+    "said", ['build-network-package = ["demo"]', 'build-tools = ["/opt/rust"]']
+)
+def test_a_project_has_no_say_in_what_builds_can_reach(desk: Desk, said: str) -> None:
+    desk.write_user(said)
+    desk.gather()
+    desk.write_project(f"[tool.envbuild]\n{said}")
+    with pytest.raises(NotForProjects, match="a project cannot say this"):
+        desk.gather()
+
+
+def test_lists_of_paths_are_separated_as_paths_are(desk: Desk) -> None:
+    desk.write_user('build-tools = ["~/rust", "tools"]')
+    home = os.path.expanduser("~")
+    files = (f"{home}/rust", str(desk.home / "envbuild/tools"))
+    assert desk.gather().texts("build-tools") == files
+    said = desk.gather(environ={"ENVBUILD_BUILD_TOOLS": f"/a b{os.pathsep}c"})
+    assert said.texts("build-tools") == ("/a b", str(desk.project / "c"), *files)
+    with pytest.raises(WrongValue, match="not empty"):
+        desk.gather({"build-tools": [""]})
+
+
 def test_names_are_normalised(desk: Desk) -> None:
     settings = desk.gather({"extra": ["A_b.C", "a-b-c"]}, environ={"UV_NO_GROUP": "Dev  x_y"})
     assert settings.texts("extra") == ("a-b-c",)
