@@ -4,6 +4,9 @@ In a work tree of git these are the files that are committed, and those that are
 nor ignored, leftovers of tools aside; so they are the same in every clone. Elsewhere, or where there
 is no git, `.gitignore` files are read here and everything else counts. Submodules and repositories
 that lie inside are listed by their own rules.
+
+A build lock is no source, committed or not: building writes it, and what it says that matters to a
+wheel is part of the wheel's key anyway.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import stat
 from itertools import chain
 
+from envbuild.buildlock.model import FILE_NAME
 from envbuild.realise.git import Git, GitMissing
 from envbuild.sources.ignore import parse_ignore_file
 from envbuild.sources.leftovers import ENVIRONMENT, is_leftover
@@ -59,6 +63,8 @@ def list_sources(folder: str, environ: Mapping[str, str]) -> dict[str, os.stat_r
                 _without_leftovers(others, is_unpacked_sdist=is_unpacked_sdist),
             )
         for path in paths:
+            if path.rpartition("/")[2] == FILE_NAME:
+                continue
             try:
                 status = os.lstat(f"{folder}/{path}")
             except (FileNotFoundError, NotADirectoryError):

@@ -54,6 +54,19 @@ def add(folder: Path, paths: Iterable[str]) -> None:
     write_files(folder, dict.fromkeys(paths, b""))
 
 
+def test_a_build_lock_is_no_source_even_where_it_is_committed(
+    project: Path, environ: dict[str, str]
+) -> None:
+    before = sources(project, environ)
+    add(project, ["envbuild.lock", "sub/envbuild.lock"])
+    assert sources(project, environ) == before
+    if (project / ".git").exists():
+        path, os.environ["PATH"] = os.environ["PATH"], ENVIRONMENT["PATH"]
+        commit(project, {"envbuild.lock": b"version = 1\n"})
+        os.environ["PATH"] = path
+    assert sources(project, environ) == before
+
+
 def test_everything_counts_that_is_not_ignored(project: Path, environ: dict[str, str]) -> None:
     write_files(project, {".gitignore": b"*.o\n/data/\n", "sub/.gitignore": b"!keep.o\nx\n"})
     add(project, ["a.o", "new.py", "data/a", "sub/keep.o", "sub/x", "sub/data/a", "x"])
