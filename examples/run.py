@@ -1,7 +1,8 @@
 """Set up envbuild in `.tools/`, realize an example, and run what it installs.
 
-python3 examples/run.py          the `hello` example: no network but for the set-up
-python3 examples/run.py web      packages from the default index, locked by uv on first use
+python3 examples/run.py            the `hello` example: no network but for the set-up
+python3 examples/run.py workspace  a project and its members, built here: no index
+python3 examples/run.py web        packages from the default index, locked by uv on first use
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ HELLO = (
     (".venv/bin/lantern", "--farewell"),
     ("envbuild", "realize", "uv.lock"),
 )
+WORKSPACE = (
+    ("envbuild", "realize", "uv.lock"),
+    (".venv/bin/harbour",),
+    ("envbuild", "realize", "--no-editable", "uv.lock"),
+    (".venv/bin/harbour",),
+)
 WEB = (
     ("uv", "lock", "--quiet"),
     ("envbuild", "realize", "uv.lock"),
@@ -31,10 +38,12 @@ def main() -> None:
     match sys.argv[1:]:
         case [] | ["hello"]:
             run("hello", HELLO, private_python())
+        case ["workspace"]:
+            run("workspace", WORKSPACE, private_python("test"))
         case ["web"]:
             run("web", WEB, private_python("test"))
         case _:
-            sys.exit(f"usage: {sys.argv[0]} [hello|web]")
+            sys.exit(f"usage: {sys.argv[0]} [hello|workspace|web]")
 
 
 def run(example: str, commands: tuple[tuple[str, ...], ...], python: str) -> None:

@@ -35,7 +35,8 @@ def loaded(path: str) -> ModuleType:
 def copy_of(bench: Workbench, example: str) -> Workbench:
     """Return a workbench in a copy of what is committed of an example."""
     folder = bench.folder / example
-    ignored = shutil.ignore_patterns(".venv", "__pycache__", *(["uv.lock"] * (example == "web")))
+    made = {"web": ["uv.lock"], "workspace": ["envbuild.lock"]}
+    ignored = shutil.ignore_patterns(".venv", "__pycache__", *made.get(example, ()))
     shutil.copytree(f"{EXAMPLES}/{example}", folder, ignore=ignored)
     return replace(bench, folder=folder)
 
@@ -94,8 +95,33 @@ def members(path: str) -> dict[str, bytes]:
         return {name: archive.read(name) for name in archive.namelist()}
 
 
-def test_the_lock_of_hello_is_up_to_date(workbench: Workbench) -> None:
-    copy_of(workbench, "hello").uv("lock", "--check")
+def test_workspace_builds_its_projects_without_an_index(workbench: Workbench) -> None:
+    bench = copy_of(workbench, "workspace")
+    outputs = run_all(bench, loaded("run.py").WORKSPACE)
+    assert outputs[1] == outputs[3] == "Sail with the morning tide.\n"
+    tides = bench.folder / "parts/tides/src/harbour_tides/__init__.py"
+    tides.write_text(tides.read_text().replace("morning", "midnight"))
+    changes = bench.realize(".venv", "--no-editable").json["changes"]
+    assert [change["name"] for change in changes] == ["harbour-tides"]
+    assert bench.run(".venv/bin/harbour").out == "Sail with the midnight tide.\n"
+
+
+def test_everything_that_the_shipyard_of_workspace_builds_follows_its_changes(
+    workbench: Workbench,
+) -> None:
+    bench = copy_of(workbench, "workspace")
+    bench.realize(".venv", "--no-editable")
+    shipyard = bench.folder / "parts/shipyard/src/harbour_shipyard.py"
+    shipyard.write_text(
+        shipyard.read_text().replace("Metadata-Version: 2.1", "Metadata-Version: 2.2")
+    )
+    changes = bench.realize(".venv", "--no-editable").json["changes"]
+    assert [change["name"] for change in changes] == ["harbour", "harbour-tides"]
+
+
+@pytest.mark.parametrize("example", ["hello", "workspace"])
+def test_a_committed_lock_is_up_to_date(workbench: Workbench, example: str) -> None:
+    copy_of(workbench, example).uv("lock", "--check", "--offline")
 
 
 @pytest.mark.network

@@ -1,0 +1,3 @@
+"""What the water does."""
+
+TIDES = ("morning", "evening")
