@@ -140,7 +140,9 @@ def _direct_url(data: bytes) -> object:
     return (
         value["url"],
         value.get("subdirectory"),
-        json.dumps(value.get("dir_info"), sort_keys=True),
+        "dir_info" in value,
+        # What is no editable says so or leaves it out.
+        value.get("dir_info", {}).get("editable", False),
         (value.get("vcs_info") or {}).get("commit_id"),
     )
 
