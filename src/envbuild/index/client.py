@@ -18,6 +18,7 @@ from envbuild.errors import RealiseError
 from envbuild.index.answer import Answer, TransferFailed, transfer_failed
 from envbuild.index.connections import Connections
 from envbuild.index.credentials import origin, without_userinfo
+from envbuild.index.library import load_httpx
 from envbuild.index.redaction import redact
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Client:
     ) -> Answer:
         if self.settings.offline:
             raise Offline(url)
+        load_httpx()
         import httpx
 
         sent = {"User-Agent": f"envbuild/{__version__}", "Accept": "*/*", **headers}

@@ -11,11 +11,11 @@ What is not here: credentials, redirects, the meaning of answers (`index.client`
 
 from __future__ import annotations
 
-import sys
 import threading
 from typing import TYPE_CHECKING
 
 from envbuild.index.authorities import Authorities
+from envbuild.index.library import load_httpx
 
 if TYPE_CHECKING:
     import httpx
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _KEPT_FOR = 30.0
 """Seconds that an unused connection is kept."""
-_loading = threading.Lock()
 
 
 class Connections:
@@ -118,7 +117,7 @@ class Connection:
     """
 
     def __init__(self, realm: Realm, settings: HttpSettings, authorities: Authorities) -> None:
-        _load_without_http2()
+        load_httpx()
         import httpx
 
         self.realm = realm
@@ -171,20 +170,3 @@ def _proxy(realm: Realm, authorities: Authorities) -> httpx.Proxy | None:
     url = named if "://" in named else f"http://{named}"
     secured = url.startswith("https:")
     return httpx.Proxy(url, ssl_context=authorities.context("proxy") if secured else None)
-
-
-def _load_without_http2() -> None:
-    """Import the HTTP library without the part that speaks HTTP/2.
-
-    It imports that part itself wherever it is installed, 10 ms before the first byte, and again
-    where a server speaks HTTP/2. Here it is told that there is none; then it is only the second time
-    that counts.
-    """
-    with _loading:
-        if "httpcore" in sys.modules or "h2" in sys.modules:
-            return
-        sys.modules["h2"] = None  # type: ignore[assignment]
-        try:
-            import httpcore  # noqa: F401
-        finally:
-            del sys.modules["h2"]

@@ -133,6 +133,7 @@ class TestProtocols:
                     with client.get(url, {}) as answer:
                         size = sum(map(len, answer.chunks()))
                     print(answer.status, size, "h2" in sys.modules, "hpack" in sys.modules)
+            print({"click", "rich"} & set(sys.modules))
         """
         with (
             IndexServer(tmp_path) as plain,
@@ -154,6 +155,7 @@ class TestProtocols:
             f"200 {size} False False",
             f"200 {size} False False",
             f"200 {size} True True",
+            "set()",
         ]
 
 
