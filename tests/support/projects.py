@@ -24,7 +24,9 @@ def _wheel(folder, files):
     info = f"{{NAME}}-{{version}}.dist-info"
     files = {{
         **files,
-        f"{{info}}/METADATA": f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{version}}\\n".encode(),
+        f"{{info}}/METADATA": (
+            f"Metadata-Version: 2.1\\nName: {{NAME}}\\nVersion: {{version}}\\n{needs}"
+        ).encode(),
         f"{{info}}/WHEEL": b"Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n",
     }}
     record = ""
@@ -67,6 +69,7 @@ def write_project(
     version: str = "1.0",
     is_static: bool = False,
     requires: Iterable[str] = (),
+    needs: Iterable[str] = (),
     body: str = "",
     more: str = "",
 ) -> Path:
@@ -79,12 +82,15 @@ def write_project(
         version: that its backend gives it.
         is_static: whether the version is in `pyproject.toml` as well.
         requires: what it declares to be built with.
+        needs: what its wheel says that it needs.
         body: statements that run in the backend, where `files` is what goes into the wheel.
         more: text at the end of its `pyproject.toml`.
     """
     listed = ", ".join(f'"{each}"' for each in requires)
     backend = _BACKEND.format(
-        name=name, body="\n".join(f"    {line}" for line in body.splitlines())
+        name=name,
+        needs="".join(f"Requires-Dist: {need}\\n" for need in needs),
+        body="\n".join(f"    {line}" for line in body.splitlines()),
     )
     project = f"""\
 [project]

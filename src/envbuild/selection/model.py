@@ -179,7 +179,9 @@ class SelectedPackage:
             as the lock has it.
         subdirectory: below an archive or checkout, empty where there is none.
         distribution: the best fitting wheel, or what a wheel has to be built from.
-        requested: whether a root asks for it directly.
+        requested: whether it is a root, or one asks for it directly.
+        needs: of what is built, the names of all that the lock gives it; `None` where the lock does not
+            tell.
     """
 
     name: str
@@ -189,6 +191,7 @@ class SelectedPackage:
     subdirectory: str
     distribution: Wheel | Sdist | Repository | LocalTree
     requested: bool
+    needs: frozenset[str] | None = None
 
     @property
     def is_built(self) -> bool:

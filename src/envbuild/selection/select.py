@@ -179,7 +179,9 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
     packages: list[SelectedPackage] = []
     problems: list[SelectionError] = []
     for position in positions:
-        name, version, (kind, location, subdirectory), *_, choice = graph.packages[position]
+        name, version, (kind, location, subdirectory), _, edges, *_, choice = graph.packages[
+            position
+        ]
         if kind == "virtual":
             continue
         distribution: Wheel | Sdist | Repository | LocalTree | SelectionError
@@ -204,7 +206,12 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
                 source_location=location,
                 subdirectory=subdirectory,
                 distribution=distribution,
-                requested=position in requested,
+                requested=position in requested or position in wanted.roots,
+                needs=(
+                    None
+                    if isinstance(distribution, Wheel)
+                    else frozenset(edge[0] for edge in edges)
+                ),
             )
         )
     raise_all(problems)

@@ -102,7 +102,8 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 source_location=".",
                 subdirectory="",
                 distribution=LocalTree(location=".", editable=True),
-                requested=False,
+                requested=True,
+                needs=frozenset({"ant", "repo", "tree"}),
             ),
             SelectedPackage(
                 name="repo",
@@ -114,6 +115,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                     url="https://g.example/repo", commit=COMMIT, lfs=True, userinfo="me:pw"
                 ),
                 requested=True,
+                needs=frozenset(),
             ),
             SelectedPackage(
                 name="tree",
@@ -123,6 +125,7 @@ def test_a_selection_says_all_that_is_needed_to_install() -> None:
                 subdirectory="",
                 distribution=LocalTree(location="../tree", editable=False),
                 requested=True,
+                needs=frozenset(),
             ),
         )
     )
