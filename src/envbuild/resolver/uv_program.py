@@ -4,6 +4,9 @@ uv is asked with `uv pip compile`, for the interpreter itself, so that every mar
 the build. It reads its own credentials (environment, netrc, keyring, user settings); none of them is
 on a command line. It may run the backend of a source archive whose metadata cannot be read without,
 outside of any sandbox; it is first asked for an answer of wheels alone, which runs nothing.
+
+Most packages are built with one of a few sets of requirements, so an answer is kept as long as the
+program runs, and who asks the same meanwhile waits for it.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import threading
 
 from envbuild.errors import ResolutionError
+from envbuild.frozen import replace
 from envbuild.index.redaction import redact
 from envbuild.resolver.search import Unsolvable, search
 from envbuild.resolver.uv_input import write_input
@@ -107,6 +111,9 @@ class UvProgram:
         self._offline = offline
         self._mutex = threading.Lock()
         self._program: str | None = None
+        self._mutex = threading.Lock()
+        self._asked: dict[object, threading.Lock] = {}
+        self._answers: dict[object, tuple[Candidate, ...]] = {}
 
     def resolve(self, request: ResolutionRequest, interpreter: Interpreter) -> Resolved:
         """Return the versions that meet a request, see `BuildRequirementResolver`.
@@ -126,7 +133,20 @@ class UvProgram:
         def solve(
             pins: tuple[Pin, ...], *, only_wheels: frozenset[str] | None
         ) -> tuple[Candidate, ...] | Unsolvable:
-            return self._solve(program, request, interpreter, pins, only_wheels)
+            # What differs from package to package is only how an explanation begins.
+            anyone = replace(request, package="it", version=None)
+            given = write_input(anyone, pins, self._settings, folder=self._folder)
+            question = (given, only_wheels, interpreter.executable)
+            with self._mutex:
+                asked = self._asked.setdefault(question, threading.Lock())
+            with asked:
+                known = self._answers.get(question)
+                if known is not None:
+                    return known
+                found = self._solve(program, request, interpreter, pins, only_wheels)
+                if not isinstance(found, Unsolvable):
+                    self._answers[question] = found
+                return found
 
         return search(request, solve)
 

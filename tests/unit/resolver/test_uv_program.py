@@ -19,6 +19,7 @@ from envbuild.buildlock.render import render_build_lock
 from envbuild.buildlock.runtime import Runtime, runtime_of
 from envbuild.buildlock.settings import parse_build_settings
 from envbuild.buildlock.strategy import CannotUseLocked, Demand, request_resolution
+from envbuild.frozen import replace
 from envbuild.lockfile.parse import parse_lock
 from envbuild.resolver.search import Unresolvable
 from envbuild.resolver.uv_program import NoUv, UvFailed, UvProgram, find_uv
@@ -397,6 +398,20 @@ def test_no_credentials_are_on_the_command_line_or_in_the_lock(
     with pytest.raises((UvFailed, Unresolvable)) as caught:
         world.pin("raw")
     assert "wr0ng" not in str(caught.value)
+
+
+def test_what_was_asked_before_is_not_asked_again(world: World, tmp_path: Path) -> None:
+    recorder = tmp_path / "uv"
+    recorder.write_text(
+        f'#!/bin/sh\necho asked >> {tmp_path}/questions\nexec {find_uv(os.environ)} "$@"\n'
+    )
+    recorder.chmod(recorder.stat().st_mode | stat.S_IXUSR)
+    resolver = world.resolver()
+    resolver._program = str(recorder)
+    settings = parse_build_settings("", file="p")
+    for asked in (demand("tool"), replace(demand("tool"), name="other"), demand("tool<3")):
+        pin(asked, settings, runtime(), world.interpreter, resolver)
+    assert (tmp_path / "questions").read_text() == "asked\nasked\n"
 
 
 def test_what_was_just_pinned_is_fresh(world: World) -> None:
