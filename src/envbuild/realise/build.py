@@ -17,6 +17,7 @@ import shutil
 import stat
 from dataclasses import replace
 
+from envbuild.buildlock.model import plain_requirements
 from envbuild.environment.link import Job, place, probe_mode
 from envbuild.environment.skeleton import skeleton_files, skeleton_folders, skeleton_links
 from envbuild.environment.spread import place as plan_placement
@@ -38,13 +39,15 @@ from envbuild.store.removal import remove_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any, Self
 
     from envbuild.derivation.build import Backend
     from envbuild.digest import Digest
+    from envbuild.environment.placement import Placement
     from envbuild.events import Reporter
     from envbuild.realise.build_facts import BuildFacts
+    from envbuild.realise.bytecode import Bytecode
     from envbuild.realise.git_history import History
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Limits, Outcome, Rung
@@ -61,6 +64,7 @@ _OBJECTS = "/objects"
 
 _SOURCE = "source"
 _HOOK = "hook"
+_SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hook_script.py")
 _DIST = "dist"
 _SHOWN_LINES = 20
 _SHOWN_WIDTH = 400
@@ -137,6 +141,7 @@ class Place:
         limits: what a build may use.
         stop: ends all builds.
         reporter: told what is printed.
+        bytecode: for what builds import.
     """
 
     store: Store
@@ -149,6 +154,7 @@ class Place:
     limits: Limits
     stop: Stop
     reporter: Reporter
+    bytecode: Bytecode
 
 
 class BuildRoom:
@@ -195,6 +201,11 @@ class BuildRoom:
         self._environment = f"{folder}/environment"
         self._log = f"{folder}/log"
         self._copied = False
+        # What the interpreter is told may change what it makes of bytecode.
+        self._reads_bytecode = not any(name.startswith("PYTHON") for name in variables)
+        self._placements: list[Placement] = []
+        self._expected: list[str] | None = None
+        self._ahead: Outcome | None = None
         self.duration_ms = 0
 
     def __enter__(self) -> Self:
@@ -227,11 +238,12 @@ class BuildRoom:
             VenvError: they do not fit into one environment.
             StoreError: a tree is damaged.
         """
+        self._ahead = None
         remove_all(self._environment)
         os.mkdir(self._environment)
-        target, store = self._where.target, self._where.store
+        where, target, store = self._where, self._where.target, self._where.store
         prefix = self._inner(self._environment, ENVIRONMENT)
-        executable = self._where.facts.executable
+        executable = where.facts.executable
         for folder in skeleton_folders(target.scheme):
             os.makedirs(f"{self._environment}/{folder}", exist_ok=True)
         for path, leads_to in skeleton_links(target, executable):
@@ -245,6 +257,7 @@ class BuildRoom:
         ):
             _write(f"{self._environment}/{file.path}", file.data)
         mode, _ = probe_mode(store.path, self._environment, "auto", required=False)
+        self._placements = []
         for name, digest in sorted(trees.items()):
             tree = store.read_tree(digest)
             assert tree is not None
@@ -277,20 +290,35 @@ class BuildRoom:
                 required=False,
                 reporter=SILENT,
             )
+            self._placements.append(placement)
+            if self._reads_bytecode:
+                for path, compiled in where.bytecode.files(placement, ENVIRONMENT):
+                    _add(f"{self._environment}/{path}", compiled)
 
-    def requires(self) -> tuple[str, ...]:
+    def requires(self, expected: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return what the backend says that it needs besides what is declared.
+
+        Args:
+            expected: where that is what it says, it has the wheel built at once, and `build` has
+                nothing left to do but to look at it. `None` if it is only to be asked.
 
         Raises:
             HookFailed: it gave no answer.
         """
-        hook = f"get_requires_for_{self._hook}"
-        found = self._call(hook, self._config_settings)
+        self._expected = None if expected is None else list(plain_requirements(expected))
+        found = self._call(self._asking, self._config_settings)
         if not isinstance(found, list):
-            raise HookFailed(f"`{hook}` did not return a list of strings")
+            raise HookFailed(f"`{self._asking}` did not return a list of strings")
         for each in found:
             if not is_requirement(each):
                 raise HookFailed(f"the backend asks for `{_cut(each)}`, which is no requirement")
+        if self._ahead is not None:
+            answer = f"{self._work}/{_HOOK}/{self._hook}/output.json"
+            stayed = self._ahead.succeeded and not os.path.lexists(answer)
+            if stayed or list(plain_requirements(found)) != self._expected:
+                self._ahead = None
+        if self._ahead is not None and self._ahead.succeeded:
+            self._note_imports()
         return tuple(each.strip() for each in found)
 
     def build(self) -> str:
@@ -300,11 +328,10 @@ class BuildRoom:
             HookFailed: there is no wheel, or more than one.
         """
         dist = f"{self._work}/{_DIST}"
-        remove_all(dist)
-        os.mkdir(dist)
-        named = self._call(
-            self._hook, self._inner(dist, f"{FOLDER}/{_DIST}"), self._config_settings
-        )
+        if self._ahead is None:
+            self._expected = None
+            self._make_dist()
+        named = self._call(self._hook, self._inner_dist, self._config_settings)
         if os.path.islink(dist) or not os.path.isdir(dist):
             raise HookFailed("the folder for the wheel is no folder any more")
         found = sorted(os.listdir(dist))
@@ -318,6 +345,18 @@ class BuildRoom:
         if os.path.islink(path) or not os.path.isfile(path):
             raise HookFailed(f"`{_cut(name)}` is no file")
         return path
+
+    @property
+    def _asking(self) -> str:
+        return f"get_requires_for_{self._hook}"
+
+    @property
+    def _inner_dist(self) -> str:
+        return self._inner(f"{self._work}/{_DIST}", f"{FOLDER}/{_DIST}")
+
+    def _make_dist(self) -> None:
+        remove_all(f"{self._work}/{_DIST}")
+        os.mkdir(f"{self._work}/{_DIST}")
 
     def _call(self, hook: str, *arguments: Any) -> Any:
         from pyproject_hooks import (
@@ -353,14 +392,49 @@ class BuildRoom:
         cwd: str | None = None,
         extra_environ: Mapping[str, str] | None = None,
     ) -> None:
-        """Run one hook for `pyproject_hooks`, which asks and answers through files in a folder."""
+        """Run a hook for `pyproject_hooks`, which asks and answers through files in a folder."""
         python, script, hook, asked = cmd
+        folder = f"{self._work}/{_HOOK}/{hook}"
+        if hook == self._hook and self._ahead is not None:
+            outcome = self._ahead
+        else:
+            argv = (python, *self._script(script, hook, asked))
+            self._note(f"# {hook}\n")
+            outcome = self._supervise(self._request(argv, cwd, extra_environ or {}))
+            self.duration_ms += outcome.duration_ms
+            if self._expected is not None and os.path.lexists(f"{folder}/output.json"):
+                # It has gone on to the hook that builds, and this is how that ended.
+                self._ahead = outcome
+        if not outcome.succeeded and (hook == self._hook or self._ahead is None):
+            raise self._ending(hook, outcome)
+        self._hand_over(hook, folder, f"{asked}/output.json")
+
+    def _script(self, script: str, hook: str, asked: str) -> tuple[str, ...]:
+        """Lay out what asks a hook, and return how it is called."""
+        import json
+
         folder = f"{self._work}/{_HOOK}"
-        remove_all(folder)
-        os.mkdir(folder)
-        shutil.copyfile(script, f"{folder}/run_hook.py")
-        shutil.copyfile(f"{asked}/input.json", f"{folder}/input.json")
         inner = self._inner(folder, f"{FOLDER}/{_HOOK}")
+        remove_all(folder)
+        os.makedirs(f"{folder}/{hook}")
+        shutil.copyfile(script, f"{folder}/run_hook.py")
+        shutil.copyfile(f"{asked}/input.json", f"{folder}/{hook}/input.json")
+        if self._expected is None:
+            return (f"{inner}/run_hook.py", hook, f"{inner}/{hook}")
+        self._make_dist()
+        os.mkdir(f"{folder}/{self._hook}")
+        shutil.copyfile(_SCRIPT, f"{folder}/hook_script.py")
+        # What `pyproject_hooks` would write for the hook that builds.
+        asked_next = {
+            "wheel_directory": self._inner_dist,
+            "config_settings": self._config_settings,
+            "metadata_directory": None,
+        }
+        _write(f"{folder}/{self._hook}/input.json", json.dumps({"kwargs": asked_next}).encode())
+        _write(f"{folder}/expected.json", json.dumps(self._expected).encode())
+        return (f"{inner}/hook_script.py", inner, hook, self._hook)
+
+    def _request(self, argv: tuple[str, ...], cwd: str | None, more: Mapping[str, str]) -> Request:
         work = self._inner(self._work, FOLDER)
         programs = f"{self._inner(self._environment, ENVIRONMENT)}/bin"
         variables = build_environment(
@@ -369,22 +443,16 @@ class BuildRoom:
             tmp=f"{work}/{TEMPORARY}",
             path=(programs, *(f"{folder}/bin" for folder in self._where.tools)),
         )
-        request = Request(
-            argv=(python, f"{inner}/run_hook.py", hook, inner),
+        return Request(
+            argv=argv,
             cwd=cwd or work,
-            variables={**variables, **(extra_environ or {})},
+            variables={**variables, **more},
             folder=self._work,
             reads=self._reads(),
             writes=(self._source,) if isinstance(self._source, str) else (),
             network=self._name in self._where.network,
             limits=self._left(),
         )
-        self._note(f"# {hook}\n")
-        outcome = self._supervise(request)
-        self.duration_ms += outcome.duration_ms
-        if not outcome.succeeded:
-            raise self._ending(hook, outcome)
-        self._hand_over(hook, folder, f"{asked}/output.json")
 
     def _hand_over(self, hook: str, folder: str, asked: str) -> None:
         """Hand the answer of a hook over as far as it makes sense; warnings are for the log."""
@@ -411,6 +479,17 @@ class BuildRoom:
                             self._note(f"# warning: {message}\n")
         with open(asked, "w", encoding="utf-8") as file:
             json.dump(known, file)
+
+    def _note_imports(self) -> None:
+        import json
+
+        try:
+            imported = json.loads(_read_answer(f"{self._work}/{_HOOK}", "imported.json"))
+        except (OSError, ValueError, RecursionError):
+            return
+        if isinstance(imported, list):
+            paths = [path for path in imported if isinstance(path, str)]
+            self._where.bytecode.note(self._placements, paths)
 
     def _left(self) -> Limits:
         """Return what the next hook may use of what the whole build may."""
@@ -553,8 +632,18 @@ def _write(path: str, data: bytes) -> None:
         file.write(data)
 
 
-def _read_answer(folder: str) -> bytes:
-    """Return the answer that a hook left in its folder; nothing there is trusted to be a file.
+def _add(path: str, data: bytes) -> None:
+    """Write a file, unless a distribution has one there."""
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "xb") as file:
+            file.write(data)
+    except FileExistsError:
+        pass
+
+
+def _read_answer(folder: str, name: str = "output.json") -> bytes:
+    """Return what a hook left in its folder; nothing there is trusted to be a file.
 
     Raises:
         OSError: it cannot be read.
@@ -564,7 +653,7 @@ def _read_answer(folder: str) -> bytes:
     above = os.open(folder, flags | os.O_DIRECTORY)
     try:
         # A pipe would make us wait for somebody who writes to it.
-        descriptor = os.open("output.json", flags | os.O_NONBLOCK, dir_fd=above)
+        descriptor = os.open(name, flags | os.O_NONBLOCK, dir_fd=above)
     finally:
         os.close(above)
     with open(descriptor, "rb") as file:

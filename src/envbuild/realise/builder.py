@@ -596,19 +596,39 @@ class Builder:
             )
             with room:
                 room.furnish({name: each.tree for name, each in environment.items()})
-                try:
-                    hook_requires = room.requires()
-                except HookFailed as error:
-                    derivation = self._derivation(job, pins, environment)
-                    raise self._failed(derivation, job, environment, room, error) from error
-                whole = self._pins(job, hook_requires)
+                # Until the backend was asked, it is taken to add nothing: nearly always that is so.
+                derivation = self._derivation(job, pins, environment)
+                key = derivation.resolved_key(job.source.digest, _payloads(environment))
+                with self._take_turn(key, package):
+                    is_known = self._known(key) is not None and not again
+                    try:
+                        hook_requires = room.requires(None if is_known else pins.hook_requires)
+                    except HookFailed as error:
+                        raise self._failed(derivation, job, environment, room, error) from error
+                    whole = self._pins(job, hook_requires)
+                    if (whole.packages, whole.requires) == (pins.packages, pins.requires):
+                        return self._build_once(
+                            derivation, job, environment, room, publication, again=again
+                        )
                 if whole.packages != pins.packages:
                     environment = self._environment(package, identity, whole)
                     room.furnish({name: each.tree for name, each in environment.items()})
                 derivation = self._derivation(job, whole, environment)
-                return self._build_once(
-                    derivation, job, environment, room, publication, again=again
-                )
+                key = derivation.resolved_key(job.source.digest, _payloads(environment))
+                with self._take_turn(key, package):
+                    return self._build_once(
+                        derivation, job, environment, room, publication, again=again
+                    )
+
+    def _take_turn(self, key: Digest, package: SelectedPackage) -> locks.Lock:
+        """Wait until nobody else builds what has this key: of all who want it, one does it."""
+        path = self._store.absolute(layout.work_lock(key))
+        lock = locks.try_mutex(path)
+        if lock is not None:
+            return lock
+        what = f"the build of {package.name}"
+        self._work.where.reporter.report(WaitingFor(what=what, holder=locks.holder(path)))
+        return locks.wait_for_mutex(path)
 
     def _build_once(
         self,
@@ -620,28 +640,17 @@ class Builder:
         *,
         again: bool,
     ) -> _Outcome:
-        """Build, unless somebody else has: of all who want the same, one does it."""
-        key = derivation.resolved_key(job.source.digest, _payloads(environment))
-        path = self._store.absolute(layout.work_lock(key))
-        reporter, package = self._work.where.reporter, job.package
-        lock = locks.try_mutex(path)
-        if lock is None:
-            reporter.report(
-                WaitingFor(what=f"the build of {package.name}", holder=locks.holder(path))
-            )
-            lock = locks.wait_for_mutex(path)
+        """Build, unless somebody else has."""
+        package = job.package
+        known = self._known(derivation.resolved_key(job.source.digest, _payloads(environment)))
+        if known is not None and not again:
+            return _Outcome(derivation=derivation, known=known, made=None)
         try:
-            known = self._known(key)
-            if known is not None and not again:
-                return _Outcome(derivation=derivation, known=known, made=None)
-            try:
-                wheel = room.build()
-            except HookFailed as error:
-                raise self._failed(derivation, job, environment, room, error) from error
-            made = self._publish(wheel, derivation, job, environment, room, publication)
-        finally:
-            lock.release()
-        reporter.report(
+            wheel = room.build()
+        except HookFailed as error:
+            raise self._failed(derivation, job, environment, room, error) from error
+        made = self._publish(wheel, derivation, job, environment, room, publication)
+        self._work.where.reporter.report(
             BuildFinished(
                 name=package.name, version=package.version, seconds=room.duration_ms / 1000
             )

@@ -12,6 +12,7 @@ from envbuild.frozen import replace
 from envbuild.realise.build import Place
 from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
+from envbuild.realise.bytecode import Bytecode
 from envbuild.realise.git_cache import Repositories
 from envbuild.realise.source_trees import SourceTrees
 from envbuild.realise.toolchain import find_tools, probe_toolchain
@@ -179,19 +180,21 @@ def _builder(
     options = workshop.options
     machine = _machine(options.cache)
     tools = find_tools(options.build_tools)
+    facts = probe_build_facts(interpreter, cache_dir=options.cache)
     return Builder(
         Workplace(
             where=Place(
                 store=workshop.store,
                 machine=machine,
                 rung=choose(machine, _accepted(options.sandbox)),
-                facts=probe_build_facts(interpreter, cache_dir=options.cache),
+                facts=facts,
                 target=interpreter.target,
                 tools=tools,
                 network=frozenset(options.build_network),
                 limits=_limits(options.build_limits),
                 stop=stop,
                 reporter=workshop.reporter,
+                bytecode=Bytecode(workshop.store, facts.executable, facts.identity),
             ),
             running=workshop.running,
             pins=pins,
