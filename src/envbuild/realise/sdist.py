@@ -11,25 +11,27 @@ An archive of a repository's host, without `PKG-INFO`, is as good as one that a 
 
 from __future__ import annotations
 
+from functools import partial
+
 from envbuild.errors import RealiseError
 from envbuild.lockfile.names import normalise
 from envbuild.lockfile.versions import is_version, same_version
 from envbuild.realise import tar
 from envbuild.realise import zip as zip_archive
+from envbuild.realise.declared import METADATA, metadata_fields, promises
 from envbuild.realise.tree_draft import TreeDraft
 from envbuild.realise.zip_directory import UnsafeArchive, check_paths, printable
 from envbuild.store.tree import stays_inside
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from envbuild.realise.unpack import Unpacked
     from envbuild.realise.zip_directory import Limits
     from envbuild.store.publish import Blobs
     from envbuild.store.tree import Entry
 
-_METADATA = "PKG-INFO"
 _LONGEST_TARGET = 4096
 _TAR_ENDS, _ZIP_END = (".tar.gz", ".tgz"), ".zip"
 
@@ -110,6 +112,54 @@ def unpack_sdist(
     return source.draft.finish(notes)
 
 
+def is_sdist_name(filename: str) -> bool:
+    """Tell whether an archive called so may be a source distribution."""
+    return filename.lower().endswith((*_TAR_ENDS, _ZIP_END))
+
+
+def read_top_files(
+    path: str, names: Collection[str], *, last: str, longest: int, limits: Limits
+) -> dict[str, bytes]:
+    """Return files at the top of a source distribution, by name.
+
+    Args:
+        path: of the archive.
+        names: of the files.
+        last: the one behind which no other is wanted.
+        longest: bytes that a file may have; longer ones are left out.
+        limits: what the archive may unpack to.
+
+    Raises:
+        UnsupportedSdist, ArchiveUnreadable, DamagedArchive, UnsafeArchive, ArchiveTooLarge: as
+            `unpack_sdist`.
+    """
+    found: dict[str, bytes] = {}
+    filename = path.rpartition("/")[2]
+    for below, size, read in _top_files(path, filename, limits):
+        if below in names and size <= longest:
+            found[below] = read()
+        if last in found:
+            break
+    return found
+
+
+def _top_files(
+    path: str, filename: str, limits: Limits
+) -> Iterator[tuple[str, int, Callable[[], bytes]]]:
+    if filename.lower().endswith(_TAR_ENDS):
+        with tar.TarArchive(path, name=filename, limits=limits) as opened:
+            for member in opened.members():
+                if member.kind == "file":
+                    yield member.path.partition("/")[2], member.size, opened.read
+    elif filename.lower().endswith(_ZIP_END):
+        with zip_archive.Archive(path, name=filename, limits=limits, symlinks=True) as zipped:
+            for each in zipped.members:
+                if not each.symlink:
+                    yield each.path.partition("/")[2], each.size, partial(zipped.read, each)
+    else:
+        raise UnsupportedSdist(filename)
+
+
 class _Source:
     """The files of one archive on their way into a tree.
 
@@ -186,15 +236,15 @@ class _Source:
         return below
 
     def _add(self, path: str, content: bytes, *, executable: bool) -> Entry:
-        if path == _METADATA:
+        if path == METADATA:
             self.metadata = content
         return self.draft.add(path, content, executable=executable)
 
     def _add_in_pieces(
         self, path: str, pieces: Iterable[bytes], size: int, *, executable: bool
     ) -> Entry:
-        if path == _METADATA:
-            raise InvalidSdist(self._filename, [f"`{_METADATA}` has {size} bytes"])
+        if path == METADATA:
+            raise InvalidSdist(self._filename, [f"`{METADATA}` has {size} bytes"])
         return self.draft.add_in_pieces(path, pieces, executable=executable)
 
     def _add_symlink(self, path: str, target: str) -> None:
@@ -214,38 +264,17 @@ def _check_metadata(
     """
     if data is None:
         return ()
-    fields = _fields(data)
+    fields = metadata_fields(data)
     reasons = []
     name, found = fields.get("name", ""), fields.get("version", "")
     if distribution is not None and normalise(name) != distribution:
-        reasons.append(f"expected the name `{distribution}` in {_METADATA}, found `{name}`")
+        reasons.append(f"expected the name `{distribution}` in {METADATA}, found `{name}`")
     if version is not None and not _agrees(found, version):
-        reasons.append(f"expected the version {version} in {_METADATA}, found `{found}`")
-    if reasons and _promises(fields.get("metadata-version", "")):
+        reasons.append(f"expected the version {version} in {METADATA}, found `{found}`")
+    if reasons and promises(fields.get("metadata-version", "")):
         raise InvalidSdist(archive, reasons)
     return tuple(reasons)
 
 
 def _agrees(found: str, version: str) -> bool:
     return found == version or (is_version(found) and same_version(found, version))
-
-
-def _promises(metadata_version: str) -> bool:
-    major, _, minor = metadata_version.partition(".")
-    if not major.isdecimal() or not minor.isdecimal():
-        return False
-    return (int(major), int(minor)) >= (2, 2)
-
-
-def _fields(data: bytes) -> dict[str, str]:
-    """Return the header fields of core metadata, names in lower case; of several, the first."""
-    fields: dict[str, str] = {}
-    for line in data.splitlines():
-        if line[:1] in {b" ", b"\t"}:
-            continue
-        key, colon, value = line.partition(b":")
-        if not colon:
-            break
-        name = key.strip().lower().decode("ascii", "replace")
-        fields.setdefault(name, value.strip().decode("utf-8", "backslashreplace"))
-    return fields
