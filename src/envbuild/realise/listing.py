@@ -63,7 +63,8 @@ def list_sources(folder: str, environ: Mapping[str, str]) -> dict[str, os.stat_r
                 _without_leftovers(others, is_unpacked_sdist=is_unpacked_sdist),
             )
         for path in paths:
-            if path.rpartition("/")[2] == FILE_NAME:
+            if path.rpartition("/")[2].startswith(FILE_NAME):
+                # Or a draft of it, which a run that was killed has left.
                 continue
             try:
                 status = os.lstat(f"{folder}/{path}")

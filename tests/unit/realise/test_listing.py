@@ -58,7 +58,7 @@ def test_a_build_lock_is_no_source_even_where_it_is_committed(
     project: Path, environ: dict[str, str]
 ) -> None:
     before = sources(project, environ)
-    add(project, ["envbuild.lock", "sub/envbuild.lock"])
+    add(project, ["envbuild.lock", "envbuild.lock.4711", "sub/envbuild.lock"])
     assert sources(project, environ) == before
     if (project / ".git").exists():
         path, os.environ["PATH"] = os.environ["PATH"], ENVIRONMENT["PATH"]
