@@ -130,6 +130,18 @@ class Descriptions:
             tuple((each.name, each.path, each.provider) for each in overlaps.left_out),
         )
 
+    def agrees(self, key: Digest) -> bool:
+        """Tell whether what was built is known to ask for what its lock gives it."""
+        kept = self._before.get(f"agreement {key}")
+        if kept is None:
+            return False
+        self._after[f"agreement {key}"] = kept
+        return True
+
+    def keep_agreement(self, key: Digest) -> None:
+        """Remember that what was built asks for what its lock gives it."""
+        self._after[f"agreement {key}"] = True
+
     def save(self) -> None:
         """Keep what was used or added since this was made, and nothing else."""
         if self._after != self._before:

@@ -59,7 +59,10 @@ def instantiate(
     built = _build(selection, trees, inputs, interpreter, workshop)
     notes = tuple(sorted((*notes, *(note for each in built.values() for note in each.notes))))
     if built:
+        from envbuild.workflows.agreement import check_built
+
         selection = _with_versions(selection, built)
+        notes += check_built(built, selection, target, inputs, store, known)
     composition = Composition(
         trees=trees,
         known=known,
