@@ -168,6 +168,8 @@ class Built:
         notes: what the user should know.
         fetched: bytes that came from elsewhere for it.
         pinned: SHA-256 of the source archive where the lock has none and it was hashed just now.
+        realisation: for a build, what is known of it.
+        is_new: whether it was built just now.
     """
 
     version: str
@@ -179,6 +181,8 @@ class Built:
     notes: tuple[str, ...] = ()
     fetched: int = 0
     pinned: str | None = None
+    realisation: Realisation | None = None
+    is_new: bool = False
 
 
 @frozen
@@ -428,7 +432,8 @@ class Builder:
         pins = self._pins(job, None)
         environment = self._environment(package, identity, pins)
         outcome = self._make(job, pins, environment, identity)
-        return self._built(outcome.derivation, outcome.result)
+        built = self._built(outcome.derivation, outcome.result)
+        return replace(built, is_new=outcome.made is not None)
 
     def _pins(self, job: _Job, hook_requires: tuple[str, ...] | None) -> BuildPins:
         return self._work.pins.environment(
@@ -559,6 +564,7 @@ class Builder:
             payload=output.payload,
             folder=derivation.editable,
             notes=notes,
+            realisation=realisation,
         )
 
     def _make(

@@ -50,6 +50,7 @@ def build(
     *,
     archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
     limits: UnpackLimits,
+    makes_build_lock: bool = True,
 ) -> dict[str, Built]:
     """Return what came of packages that have to be built; what was resolved for them is written.
 
@@ -61,6 +62,7 @@ def build(
         workshop: what the run works with.
         archives: realises wheels and source trees that are missing.
         limits: what an archive may unpack to.
+        makes_build_lock: whether a build lock is made where there is none.
 
     Raises:
         EnvbuildError: one cannot be built; `Problems` for several.
@@ -74,7 +76,16 @@ def build(
         return builder.realise(packages)
     finally:
         stop.close()
-        _keep_pins(pins, inputs, workshop)
+        if makes_build_lock or os.path.exists(f"{inputs.folder}/{FILE_NAME}"):
+            _keep_pins(pins, inputs, workshop)
+        elif pins.found.builds:
+            workshop.reporter.report(
+                Notice(
+                    text="what was built with is not pinned, since there is no"
+                    f" `{inputs.folder}/{FILE_NAME}`; a file of this name with the line"
+                    " `version = 1` would hold it"
+                )
+            )
 
 
 def rebuild(
@@ -156,6 +167,29 @@ def find_unbuilt(
         return [package for package in packages if builder.find(package) is None]
     finally:
         stop.close()
+
+
+def settings_of(inputs: Inputs, options: RealiseOptions) -> BuildSettings:
+    """Return what project and user say about building.
+
+    Raises:
+        NotToml, InvalidEntry: the project's file cannot be read; `Problems` for several entries.
+    """
+    project, file = inputs.project or "", f"{inputs.folder}/pyproject.toml"
+    settings = parse_build_settings(project, file=file) if project else NO_SETTINGS
+    beside = (*settings.no_isolation_packages, *options.no_build_isolation_packages)
+    of_packages = {name: dict(kept) for name, kept in settings.package_config_settings.items()}
+    for text in options.package_config_settings:
+        name, _, pair = text.partition(":")
+        of_packages[name] = {**of_packages.get(name, {}), **pairs_of([pair])}
+    return replace(
+        settings,
+        config_settings={**settings.config_settings, **pairs_of(options.config_settings)},
+        package_config_settings=of_packages,
+        strategy=options.build_strategy or settings.strategy,
+        no_isolation=options.no_build_isolation or settings.no_isolation,
+        no_isolation_packages=beside,
+    )
 
 
 def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
@@ -257,30 +291,13 @@ def _pins(
         )
     return LockedPins(
         read_build_lock(f"{inputs.folder}/{FILE_NAME}"),
-        settings=_settings(project, file, workshop.options),
+        settings=settings_of(inputs, workshop.options),
         runtime=runtime,
         interpreter=interpreter,
         folder=inputs.folder,
         selected=selection.packages,
         is_locked=workshop.options.locked and may_resolve,
         resolver=resolver,
-    )
-
-
-def _settings(project: str, file: str, options: RealiseOptions) -> BuildSettings:
-    settings = parse_build_settings(project, file=file) if project else NO_SETTINGS
-    beside = (*settings.no_isolation_packages, *options.no_build_isolation_packages)
-    of_packages = {name: dict(kept) for name, kept in settings.package_config_settings.items()}
-    for text in options.package_config_settings:
-        name, _, pair = text.partition(":")
-        of_packages[name] = {**of_packages.get(name, {}), **pairs_of([pair])}
-    return replace(
-        settings,
-        config_settings={**settings.config_settings, **pairs_of(options.config_settings)},
-        package_config_settings=of_packages,
-        strategy=options.build_strategy or settings.strategy,
-        no_isolation=options.no_build_isolation or settings.no_isolation,
-        no_isolation_packages=beside,
     )
 
 

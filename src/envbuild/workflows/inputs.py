@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.workflows.options import RealiseOptions
 
-    LockKind = Literal["uv", "pylock"]
+    LockKind = Literal["uv", "pylock", "none"]
 
 UV_LOCK = "uv.lock"
 PROJECT_FILE = "pyproject.toml"
@@ -56,7 +56,7 @@ class Inputs:
 
     Attributes:
         lockfile: absolute path, and `folder` the folder that holds it.
-        kind: of the lockfile.
+        kind: of the lockfile; with none of them, its path and its text are empty.
         text: its content, and `lock_digest` the digest of that.
         project: text of the `pyproject.toml` beside it, `None` where there is none.
         member: folder of the workspace member that the run was started in, relative to `folder`;
@@ -120,6 +120,23 @@ def read_inputs(options: RealiseOptions, *, cwd: str) -> Inputs:
                 for path in (project_path, f"{folder}/{BUILD_LOCK}", *passed, *members)
             ),
         ),
+    )
+
+
+def inputs_without_lock(folder: str, options: RealiseOptions, *, cwd: str) -> Inputs:
+    """Return what a run starts from that has a project's folder, or any other, and no lock."""
+    project = _text_if_there(f"{folder}/{PROJECT_FILE}")
+    return Inputs(
+        lockfile="",
+        folder=folder,
+        kind="none",
+        text="",
+        lock_digest=digest_of(b""),
+        project=project,
+        member="",
+        member_project=project,
+        prefix=_prefix(options.venv, folder, cwd),
+        watched=(),
     )
 
 
