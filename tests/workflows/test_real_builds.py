@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from envbuild.store.local import Store
 from envbuild.store.records import BuildOutput
 from envbuild.workflows.build_pins import read_build_lock
 from support.machine_code import machine_code
+from support.rust import rust_toolchain
 from workflows.bench import Bench, bench_in, offline_environment
 
 if TYPE_CHECKING:
@@ -244,14 +244,6 @@ def project_of(published: Published, folder: Path) -> Bench:
         build_tools=(rust_toolchain(),) if published.needs_rust else (),
     )
     return Bench(folder=made.folder, options=options)
-
-
-def rust_toolchain() -> str:
-    """Return the folder of the Rust toolchain that is used here."""
-    if shutil.which("rustc") is None:
-        pytest.skip("there is no Rust toolchain")
-    words = ("rustc", "--print", "sysroot")
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout.strip()
 
 
 def uv(folder: Path, *words: str, **variables: str) -> None:
