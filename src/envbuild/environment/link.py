@@ -226,9 +226,13 @@ def _cost(job: Job) -> int:
 
 
 class _Run:
-    """What all workers know."""
+    """What all workers know.
 
-    __slots__ = ("damaged", "mode", "notes", "required", "root", "store")
+    Names are given relative to descriptors of the store and of the root: for the system a long path
+    costs as much as half a link.
+    """
+
+    __slots__ = ("damaged", "mode", "notes", "required", "root", "root_at", "store", "store_at")
 
     def __init__(self, *, store: str, root: str, mode: PlacingMode, required: bool) -> None:
         self.store = store
@@ -237,15 +241,17 @@ class _Run:
         self.required = required
         self.damaged: list[str] = []
         self.notes: list[str] = []
+        self.store_at = self.root_at = -1
 
     def work(self, jobs: Sequence[Job], progress: Callable[[int], None]) -> Plain:
         """Do `jobs`; the outcome is `("placed", damaged blobs, notes)` or names what failed."""
-        blobs = f"{self.store}/{layout.BLOBS}"
         try:
+            self.store_at = _open_folder(self.store)
+            self.root_at = _open_folder(self.root)
             for job in jobs:
                 placement, written = job.load()
                 self._folders(placement, job)
-                self._links(placement, job, blobs)
+                self._links(placement, job)
                 for file in written:
                     self._write(file, job)
                 for unit, target in job.symlinks:
@@ -254,7 +260,12 @@ class _Run:
         except LinkRefused as error:
             return ("refused", error.prefix, error.reason)
         except OSError as error:
-            return ("failed", str(error.filename2 or error.filename), error.errno or 0)
+            path = os.path.join(self.root, str(error.filename2 or error.filename))
+            return ("failed", path, error.errno or 0)
+        finally:
+            for descriptor in (self.store_at, self.root_at):
+                if descriptor >= 0:
+                    os.close(descriptor)
         return ("placed", [*self.damaged], [*self.notes])
 
     def _folders(self, placement: Placement, job: Job) -> None:
@@ -263,11 +274,11 @@ class _Run:
             if skipped and unit_of(folder, skipped):
                 continue
             try:
-                os.mkdir(f"{self.root}/{folder}")
+                os.mkdir(folder, dir_fd=self.root_at)
             except FileExistsError:
                 pass
 
-    def _links(self, placement: Placement, job: Job, blobs: str) -> None:
+    def _links(self, placement: Placement, job: Job) -> None:
         skipped = frozenset(unit for unit, _ in job.symlinks)
         mode = "copy" if job.copied else self.mode
         for folder, files in placement.links:
@@ -279,29 +290,28 @@ class _Run:
                 if not chosen:
                     continue
             if mode == "hardlink":
-                self._hardlinks(folder, chosen, job.tolerated, blobs)
+                self._hardlinks(folder, chosen, job.tolerated)
             else:
-                self._others(mode, folder, chosen, job.tolerated, blobs)
+                self._others(mode, folder, chosen, job.tolerated)
 
     def _hardlinks(
         self,
         folder: str,
         files: tuple[tuple[str, str, int], ...],
         tolerated: frozenset[str],
-        blobs: str,
     ) -> None:
         """The loop that a warm run spends its time in."""
-        link, lstat, time = os.link, os.lstat, _TIME
+        link, stat, time, store = os.link, os.stat, _TIME, self.store_at
         path = f"{self.root}/{folder}"
-        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = _open_folder(folder, self.root_at)
         try:
             for name, blob, size in files:
                 if not size:
                     self._touch(f"{path}/{name}", blob, tolerated, join(folder, name))
                     continue
-                source = f"{blobs}/{blob}"
+                source = f"{layout.BLOBS}/{blob}"
                 try:
-                    status = lstat(source)
+                    status = stat(source, dir_fd=store, follow_symlinks=False)
                     if (
                         status.st_size != size
                         or status.st_mtime_ns != time
@@ -309,14 +319,14 @@ class _Run:
                     ):
                         self.damaged.append(blob)
                         continue
-                    link(source, name, dst_dir_fd=descriptor)
+                    link(source, name, src_dir_fd=store, dst_dir_fd=descriptor)
                 except FileExistsError:
                     if join(folder, name) not in tolerated:
                         raise
                 except FileNotFoundError:
                     self.damaged.append(blob)
                 except OSError as error:
-                    self._instead(error, source, f"{path}/{name}")
+                    self._instead(error, f"{self.store}/{source}", f"{path}/{name}")
         finally:
             os.close(descriptor)
 
@@ -326,8 +336,8 @@ class _Run:
         folder: str,
         files: tuple[tuple[str, str, int], ...],
         tolerated: frozenset[str],
-        blobs: str,
     ) -> None:
+        blobs = f"{self.store}/{layout.BLOBS}"
         for name, blob, size in files:
             path = f"{self.root}/{folder}/{name}"
             if not size:
@@ -395,6 +405,10 @@ class _Run:
             write_all(descriptor, file.data)
         finally:
             os.close(descriptor)
+
+
+def _open_folder(path: str, at: int | None = None) -> int:
+    return os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC, dir_fd=at)
 
 
 def _clone(source: str, path: str, mode: int) -> None:
