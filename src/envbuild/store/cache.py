@@ -46,3 +46,16 @@ def read_cache(store: Store, name: str) -> bytes | None:
         return None
     data = content[_DIGEST_SIZE:]
     return data if blake3(data).digest() == content[:_DIGEST_SIZE] else None
+
+
+def read_latest(store: Store, folder: str) -> bytes | None:
+    """Return what was kept last in `folder`, `None` where that is nothing, or damaged."""
+    path = store.absolute(f"{layout.CACHE}/{folder}")
+    try:
+        with os.scandir(path) as scan:
+            # A name with a dot is a draft.
+            kept = [entry for entry in scan if "." not in entry.name]
+        latest = max(kept, key=lambda entry: entry.stat().st_mtime_ns)
+    except (OSError, ValueError):
+        return None
+    return read_cache(store, f"{folder}/{latest.name}")

@@ -12,7 +12,7 @@ from envbuild.frozen import replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.selection.model import Selection
 from envbuild.store import layout
-from envbuild.store.cache import read_cache, write_cache
+from envbuild.store.cache import read_cache, read_latest, write_cache
 from envbuild.workflows.composition import Composition, Editable
 from envbuild.workflows.descriptions import Descriptions
 from envbuild.workflows.kept import Instantiated, keep
@@ -103,16 +103,19 @@ def select(
 
     if store is None:
         return select_text(inputs.text, file=inputs.lockfile, request=request, target=target)
-    # One memo for each lockfile and target: the next lock of a project is mostly the last one.
-    name = f"evaluations/{digest_of(f'{target_digest} {inputs.lockfile}'.encode())}"
-    data = read_cache(store, name)
+    # One memo for each lockfile and target: the next lock of a project is mostly the last one. A lock
+    # in a new place is mostly that of a project known from another: a fresh checkout.
+    folder = f"evaluations/{target_digest}"
+    name = f"{folder}/{digest_of(inputs.lockfile.encode('utf-8', 'surrogateescape'))}"
+    own = read_cache(store, name)
+    data = own or read_latest(store, folder)
     memo = (
         EvaluationMemo(target_digest) if data is None else EvaluationMemo.loads(data, target_digest)
     )
     selection = select_text(
         inputs.text, file=inputs.lockfile, request=request, target=target, memo=memo
     )
-    if memo.changed:
+    if memo.changed or own is None:
         write_cache(store, name, memo.dumps())
     return selection
 

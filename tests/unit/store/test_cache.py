@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from envbuild.store.cache import read_cache, write_cache
+from envbuild.store.cache import read_cache, read_latest, write_cache
 from envbuild.store.local import Store
 from support.file_systems import fill, remount, small_file_system
 
@@ -40,6 +40,19 @@ def test_the_last_one_counts(store: Store) -> None:
     write_cache(store, "name", b"second")
     assert read_cache(store, "name") == b"second"
     assert os.listdir(store.absolute("cache")) == ["name"]
+
+
+def test_the_latest_of_a_folder_is_what_was_kept_last(store: Store) -> None:
+    assert read_latest(store, "folder") is None
+    for number, name in enumerate(("b", "a", "c")):
+        write_cache(store, f"folder/{name}", name.encode())
+        os.utime(store.absolute(f"cache/folder/{name}"), ns=(0, 10 - number % 2))
+    assert read_latest(store, "folder") in {b"b", b"c"}
+    os.utime(store.absolute("cache/folder/a"), ns=(0, 20))
+    assert read_latest(store, "folder") == b"a"
+    with open(store.absolute("cache/folder/d.1-draft"), "wb") as file:
+        file.write(b"half")
+    assert read_latest(store, "folder") == b"a"
 
 
 @given(st.binary(max_size=60))
