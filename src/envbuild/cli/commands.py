@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 NAMES = (
     "realize",
+    "build",
     "explain",
     "rebuild",
     "log",
@@ -90,6 +91,10 @@ def load(name: str) -> Command:
             from envbuild.cli.realize import COMMAND
 
             return COMMAND
+        case "build":
+            from envbuild.cli.build import COMMAND as BUILD
+
+            return BUILD
         case "explain":
             from envbuild.cli.explain import COMMAND as EXPLAIN
 
@@ -181,6 +186,7 @@ _EXAMPLES = """\
 Examples:
   envbuild realize                 build .venv from the uv.lock here
   envbuild realize --help          everything that can be asked of it
+  envbuild build -o wheels         build the project here to a wheel file
   envbuild store info              how large the store is, and what it saves
   envbuild store verify            read everything in the store, and compare digests"""
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     Tree = Mapping[str, Command]
     """Every command by the words that name it, aliases included."""
 
-_FOLDERS = frozenset({"store", "cache-dir", "venv", "directory"})
+_FOLDERS = frozenset({"store", "cache-dir", "venv", "directory", "out-dir"})
 _FILES = frozenset({"config-file", "lockfile", "python"})
 
 

@@ -8,7 +8,7 @@ import sys
 from envbuild.errors import UsageError
 from envbuild.frozen import frozen
 from envbuild.workflows.folders import default_cache, default_store
-from envbuild.workflows.settings import SETTINGS, gather
+from envbuild.workflows.settings import SETTINGS, gather, settings_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,8 +52,20 @@ class Context:
         return self.settings.text("cache-dir") or default_cache(self.environ, sys.platform)
 
 
-def enter(arguments: Arguments, terminal: Terminal, *, lockfile: str | None = None) -> Context:
+def enter(
+    arguments: Arguments,
+    terminal: Terminal,
+    *,
+    lockfile: str | None = None,
+    source: str | None = None,
+) -> Context:
     """Go where the user wants to work, gather the settings, and let the terminal follow them.
+
+    Args:
+        arguments: of the command line.
+        terminal: that is printed to.
+        lockfile: as named by the user; the project's settings are beside it.
+        source: where no lock is named: path of what is to be built, which has settings as well.
 
     Raises:
         UsageError: something that was said makes no sense.
@@ -67,6 +79,8 @@ def enter(arguments: Arguments, terminal: Terminal, *, lockfile: str | None = No
         except OSError as error:
             raise NoSuchFolder(directory, error) from error
     cwd = os.getcwd()
+    if source is not None:
+        lockfile = settings_folder(source, cwd)
     settings = gather(
         arguments.given, lockfile=lockfile, environ=environ, platform=sys.platform, cwd=cwd
     )

@@ -59,6 +59,33 @@ WHAT_TO_INSTALL = Group(
     ),
 )
 
+HOW_TO_BUILD = (
+    Option(
+        name="build-dependency-strategy",
+        metavar="STRATEGY",
+        help="What is built with: latest, prefer-locked or require-locked versions",
+    ),
+    Option(
+        name="config-setting",
+        short="C",
+        metavar="KEY=VALUE",
+        help="Tell every build backend this",
+    ),
+    Option(name="config-settings", metavar="KEY=VALUE", sets="config-setting"),
+    Option(
+        name="config-settings-package",
+        metavar="NAME:KEY=VALUE",
+        help="Tell the backend of this package this",
+    ),
+    Option(
+        name="no-build-isolation",
+        help="Build with what the environment holds, not with what is declared",
+    ),
+    Option(name="build-isolation", sets="no-build-isolation", value=False),
+    Option(name="no-build-isolation-package", metavar="NAME", help="The same for this package"),
+    Option(name="locked", help="Build with what envbuild.lock pins, and resolve nothing"),
+)
+
 BUILDING = Group(
     title="Wheels and building",
     options=(
@@ -68,30 +95,7 @@ BUILDING = Group(
         Option(name="no-binary", help="Build everything from source, and take no wheels"),
         Option(name="binary", sets="no-binary", value=False),
         Option(name="no-binary-package", metavar="NAME", help="Take no wheel for this package"),
-        Option(
-            name="build-dependency-strategy",
-            metavar="STRATEGY",
-            help="What is built with: latest, prefer-locked or require-locked versions",
-        ),
-        Option(
-            name="config-setting",
-            short="C",
-            metavar="KEY=VALUE",
-            help="Tell every build backend this",
-        ),
-        Option(name="config-settings", metavar="KEY=VALUE", sets="config-setting"),
-        Option(
-            name="config-settings-package",
-            metavar="NAME:KEY=VALUE",
-            help="Tell the backend of this package this",
-        ),
-        Option(
-            name="no-build-isolation",
-            help="Build with what the environment holds, not with what is declared",
-        ),
-        Option(name="build-isolation", sets="no-build-isolation", value=False),
-        Option(name="no-build-isolation-package", metavar="NAME", help="The same for this package"),
-        Option(name="locked", help="Build with what envbuild.lock pins, and resolve nothing"),
+        *HOW_TO_BUILD,
     ),
 )
 

@@ -78,17 +78,19 @@ def find_interpreter(
     stop_at: str | None,
     environ: Mapping[str, str],
     cache_dir: str,
+    required_by: str = "the lock",
 ) -> FoundInterpreter:
     """Return the interpreter that an environment is made for.
 
     Args:
         request: what `--python` asks for; then version files are not looked at.
-        requires_python: the lock's set of versions, compared without pre-release parts.
+        requires_python: the set of versions that is allowed, compared without pre-release parts.
         existing: the executable in the environment that exists, if one does.
         start: the folder in which the search for version files begins.
         stop_at: the last folder of that search, `None` for the root of the file system.
         environ: environment variables: PATH, HOME, and those of uv and pyenv.
         cache_dir: where the answers of interpreters are remembered.
+        required_by: what says `requires_python`, for people.
 
     Raises:
         NoFittingInterpreter: nothing that was found fits.
@@ -108,7 +110,7 @@ def find_interpreter(
             shown = name if folder == os.path.abspath(start) else file.path
             origin = f"`{shown}` asks for `{request.text}`"
         elif requires_python:
-            origin = f"the lock requires Python `{requires_python}`"
+            origin = f"{required_by} requires Python `{requires_python}`"
         else:
             origin = "nothing asks for a certain Python"
 

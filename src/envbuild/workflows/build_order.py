@@ -15,6 +15,7 @@ from envbuild.realise.declared import FILES, LONGEST, METADATA, read_declared
 from envbuild.selection.model import LocalTree, Request, Sdist, SelectedPackage
 from envbuild.workflows.inputs import (
     PROJECT_FILE,
+    UV_LOCK,
     NoLockfile,
     inputs_without_lock,
     read_inputs,
@@ -55,6 +56,18 @@ class UnknownName(UsageError):
             hint=f"put `name` under `[project]` in its `{PROJECT_FILE}`",
         )
         self.path = path
+
+
+class NoWorkspace(UsageError):
+    """Members of a workspace are to be built, and no lock says which there are."""
+
+    def __init__(self, folder: str) -> None:
+        super().__init__(
+            f"there is no `{UV_LOCK}` in `{folder}` or any folder above it that says which members the"
+            " workspace has",
+            hint="make one with `uv lock`, or name the member's folder",
+        )
+        self.folder = folder
 
 
 class NotAMember(UsageError):
@@ -120,7 +133,7 @@ def read_order(
         cwd: absolute path that `source` starts from.
 
     Raises:
-        NothingToBuild, UnknownName, NotAMember, NoLockfile: there is nothing that could be built.
+        NothingToBuild, UnknownName, NotAMember, NoWorkspace: there is nothing that could be built.
         NotToml: a project's file cannot be read.
         RealiseError: an archive cannot be read.
     """
@@ -135,15 +148,6 @@ def read_order(
         option = "--package" if members else "--all-packages"
         raise NothingToBuild(path, f"is an archive: `{option}` is for folders of workspaces")
     return _archive(path, options, out_dir=out_dir, limits=limits)
-
-
-def settings_folder(source: str, cwd: str) -> str:
-    """Return the folder whose files have the settings for what is built from `source`."""
-    from envbuild.workflows.settings import lock_folder
-
-    path = os.path.realpath(os.path.join(cwd, source))
-    folder = path if os.path.isdir(path) else os.path.dirname(path)
-    return lock_folder(None, folder) or folder
 
 
 def _project(folder: str, options: RealiseOptions, *, out_dir: str | None) -> Order:
@@ -172,7 +176,10 @@ def _members(
     from envbuild.lockfile.package import Virtual
     from envbuild.lockfile.parse import parse_lock
 
-    inputs = read_inputs(options, cwd=folder)
+    try:
+        inputs = read_inputs(options, cwd=folder)
+    except NoLockfile:
+        raise NoWorkspace(folder) from None
     lock = parse_lock(inputs.text, file=inputs.lockfile)
     found = {package.name: package for package in _trees_of(lock)}
     for name in members:

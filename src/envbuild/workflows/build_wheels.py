@@ -40,14 +40,15 @@ if TYPE_CHECKING:
 
 
 class NoFolder(UsageError):
-    """A folder for wheels that is something else."""
+    """A folder for wheels that nothing can be written into."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, reason: str) -> None:
         super().__init__(
-            f"`{path}` is no folder, so no wheel can be written into it",
-            hint="name another one with `--out-dir`",
+            f"no wheel can be written into `{path}`: {reason}",
+            hint="name another folder with `--out-dir`",
         )
         self.path = path
+        self.reason = reason
 
 
 class NoEnvironment(UsageError):
@@ -146,8 +147,7 @@ def build_wheels(
         limits=limits,
         cwd=cwd,
     )
-    if os.path.lexists(order.out_dir) and not os.path.isdir(order.out_dir):
-        raise NoFolder(order.out_dir)
+    _check_folder(order.out_dir)
     found = _interpreter(order, options, environ)
     with Store.open(options.store) as store, Running(store) as running:
         workshop = Workshop(
@@ -170,6 +170,17 @@ def build_wheels(
     )
 
 
+def _check_folder(path: str) -> None:
+    """Refuse, before anything is built, a folder that nothing could be written into."""
+    there = path
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    if not os.path.isdir(there):
+        raise NoFolder(path, f"`{there}` is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise NoFolder(path, f"`{there}` is not writable")
+
+
 def _interpreter(
     order: Order, options: RealiseOptions, environ: Mapping[str, str]
 ) -> FoundInterpreter:
@@ -178,6 +189,7 @@ def _interpreter(
     return find_interpreter(
         request=None if options.python is None else read_request(options.python),
         requires_python=order.requires_python,
+        required_by="the project" if order.inputs.kind == "none" else "the lock",
         existing=existing if os.path.lexists(existing) else None,
         start=order.start,
         stop_at=order.inputs.folder,

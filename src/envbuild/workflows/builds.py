@@ -195,9 +195,10 @@ def settings_of(inputs: Inputs, options: RealiseOptions) -> BuildSettings:
 def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
     """Write what was resolved beside the lock."""
     path = f"{inputs.folder}/{FILE_NAME}"
+    beside = "the project" if inputs.kind == "none" else "the lock"
     if write_build_lock(path, pins.found):
         workshop.reporter.report(
-            Notice(text=f"what was built is pinned in `{path}`; keep it beside the lock")
+            Notice(text=f"what was built is pinned in `{path}`; keep it beside {beside}")
         )
 
 

@@ -221,6 +221,10 @@ SETTINGS = {
         _option("refresh-package", "names"),
         _option("lockfile", "path"),
         _option("since", "text"),
+        _option("out-dir", "path"),
+        _option("compress", "flag"),
+        _option("wheel", "flag"),
+        _option("sdist", "flag"),
     )
 }
 
@@ -403,6 +407,18 @@ def similar(word: str, words: Iterable[str]) -> str | None:
     from difflib import get_close_matches
 
     return next(iter(get_close_matches(word, tuple(words), n=1)), None)
+
+
+def settings_folder(source: str, cwd: str) -> str:
+    """Return the folder with the settings for what is built: of its lock, or else its own.
+
+    Args:
+        source: path of a project's folder, or of an archive.
+        cwd: absolute path that it starts from.
+    """
+    path = os.path.join(cwd, source)
+    folder = os.path.realpath(path if os.path.isdir(path) else os.path.dirname(path))
+    return lock_folder(None, folder) or folder
 
 
 def _from_options(given: Mapping[str, Given], cwd: str, problems: list[EnvbuildError]) -> Layer:

@@ -21,13 +21,14 @@ if TYPE_CHECKING:
 SHELLS = ("bash", "zsh", "fish")
 LINK_MODES = {"auto", "reflink", "hardlink", "copy", "symlink"}
 CASES: list[tuple[str, set[str]]] = [
-    ("envbuild ", {"realize", "explain", "rebuild", "log", "store", "completion"}),
+    ("envbuild ", {"realize", "build", "explain", "rebuild", "log", "store", "completion"}),
     ("envbuild st", {"store"}),
     ("envbuild store ", {"path", "ls", "info", "verify"}),
     ("envbuild --store place rea", {"realize"}),
     ("envbuild -q store ver", {"verify"}),
     ("envbuild realize --link-m", {"--link-mode"}),
     ("envbuild realise --requ", {"--require-link"}),
+    ("envbuild build . --out", {"--out-dir", "--output-format"}),
     ("envbuild realize some.lock --link-m", {"--link-mode"}),
     ("envbuild realize --link-mode ", LINK_MODES),
     ("envbuild --color ", {"auto", "always", "never"}),
