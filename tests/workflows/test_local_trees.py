@@ -16,8 +16,9 @@ from envbuild.realise.builder import BuildCycle, WrongWheel
 from envbuild.selection.model import Request
 from envbuild.store import layout
 from envbuild.store.local import Store
-from envbuild.workflows.build_pins import NotPinned
+from envbuild.workflows.build_pins import NotPinned, RequirementNotBuildable
 from support.git_repositories import commit, make_repository
+from support.own_backend import sdist
 from support.projects import lock_text, package, write_project
 from workflows.bench import Bench, bench_in
 
@@ -354,6 +355,36 @@ def test_what_is_pinned_is_demanded_by_locked(editable: Bench) -> None:
 @pytest.mark.parametrize("no_build", [Request(no_build=True), Request(no_build_packages=("demo",))])
 def test_the_project_is_built_whatever_may_not_be_built(editable: Bench, no_build: Request) -> None:
     assert editable.actions(editable.realise(request=no_build)) == [("demo", "added")]
+
+
+def test_what_a_local_tree_is_built_with_is_not_built_where_that_is_not_permitted(
+    bench: Bench,
+) -> None:
+    sdist(bench.folder / "index", "tool")
+    index = '[[tool.uv.index]]\nurl = "index"\nformat = "flat"\ndefault = true\n'
+    write_project(bench.folder, "demo", requires=["tool"], more=index)
+    (bench.folder / "uv.lock").write_text(lock_text(EDITABLE))
+    assert "cannot be resolved" in str(failure(bench, request=Request(no_build=True)))
+    bench.realise()
+    for request in (Request(no_build=True), Request(no_build_packages=("tool",))):
+        error = failure(bench, request=request)
+        assert isinstance(error, RequirementNotBuildable)
+        assert (error.package, error.name) == ("demo", "tool")
+    bench.realise(request=Request(no_build=True, no_binary_packages=("tool",)))
+
+
+def test_a_member_may_be_built_with_another_one_whatever_may_not_be_built(bench: Bench) -> None:
+    more = "[tool.uv.workspace]\nmembers = ['tool']\n[tool.uv.sources]\ntool = {workspace = true}\n"
+    write_project(bench.folder, "demo", requires=["tool"], more=more)
+    write_project(bench.folder / "tool", "tool")
+    (bench.folder / "uv.lock").write_text(
+        lock_text(
+            '\n[manifest]\nmembers = ["demo", "tool"]\n',
+            EDITABLE,
+            package("tool", 'editable = "tool"'),
+        )
+    )
+    assert bench.realise(request=Request(no_build=True)).changes
 
 
 def lock_commit(bench: Bench, repository: Path, revision: str, *, subdirectory: str = "") -> None:

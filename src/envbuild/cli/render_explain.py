@@ -333,7 +333,7 @@ def _which_files(
     if difference.place != "source.tree":
         return ""
     if files is None:
-        return ", and one of the two is no longer in the store"
+        return ", and one of the two is not in the store"
     listed = files if whole else files[:_FILES]
     told = ", ".join(f"{visible(each.path)} {each.action}" for each in listed)
     more = len(files) - len(listed)

@@ -26,7 +26,7 @@ from envbuild.buildlock.runtime import relative_to
 from envbuild.buildlock.settings import parse_sources
 from envbuild.buildlock.strategy import Demand, request_resolution
 from envbuild.derivation.sources import Checkout, LocalSource, UnpackSource
-from envbuild.errors import RealiseError
+from envbuild.errors import RealiseError, raise_all
 from envbuild.frozen import replace
 from envbuild.realise.builder import BuildPins
 from envbuild.selection.model import LocalTree, Repository, Sdist, SelectedPackage, Wheel
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from envbuild.buildlock.runtime import Runtime
     from envbuild.buildlock.settings import BuildSettings, Sources
     from envbuild.realise.source_trees import SourceTree
+    from envbuild.selection.model import Request
     from envbuild.target.model import Interpreter
 
 
@@ -58,6 +59,25 @@ class NotPinned(RealiseError):
         )
         self.package = package
         self.reason = reason
+
+
+class RequirementNotBuildable(RealiseError):
+    """Something that a package is built with, which must not be built and has no wheel.
+
+    Attributes:
+        package: that is to be built.
+        name: of what it is built with.
+        version: likewise, `None` where a tree computes it.
+    """
+
+    def __init__(self, package: str, name: str, version: str | None) -> None:
+        what = f"`{name}` {version}" if version else f"`{name}`"
+        super().__init__(
+            f"`{package}` is built with {what}, and building that from source is not permitted"
+        )
+        self.package = package
+        self.name = name
+        self.version = version
 
 
 class UnwritableBuildLock(RealiseError):
@@ -79,6 +99,8 @@ class LockedPins:
         interpreter: that is built for.
         folder: of the lock.
         selected: everything that is in the environment that is built for.
+        request: says what may be built.
+        members: names of the projects of the workspace, which may always be.
         is_locked: whether it is an error that something is not pinned.
         resolver: asked for what is not pinned, or not any more; without one, that is not known.
     """
@@ -92,12 +114,16 @@ class LockedPins:
         interpreter: Interpreter,
         folder: str,
         selected: tuple[SelectedPackage, ...],
+        request: Request,
+        members: frozenset[str],
         is_locked: bool,
         resolver: BuildRequirementResolver | None,
     ) -> None:
         self._lock = lock
         self._folder = folder
         self._selected = selected
+        self._request = request
+        self._members = members
         self._is_locked = is_locked
         self._settings = settings
         self._runtime = runtime
@@ -233,14 +259,24 @@ class LockedPins:
 
     def _pins(self, package: SelectedPackage, build: Build, *, is_whole: bool) -> BuildPins:
         requires = {*build.requires, *build.extra_requires, *build.hook_requires}
+        packages = tuple(self._package(package.name, each) for each in build.packages)
+        raise_all(
+            RequirementNotBuildable(package.name, each.name, each.version)
+            for each in packages
+            if each.is_built and not self._may_be_built(each)
+        )
         return BuildPins(
-            packages=tuple(self._package(package.name, each) for each in build.packages),
+            packages=packages,
             requires=tuple(sorted(requires)),
             is_whole=is_whole,
             extra_requires=build.extra_requires,
             hook_requires=build.hook_requires,
             strategy=build.strategy,
         )
+
+    def _may_be_built(self, package: SelectedPackage) -> bool:
+        is_member = isinstance(package.distribution, LocalTree) and package.name in self._members
+        return is_member or self._request.builds(package.name)
 
     def _package(self, built: str, pinned: PinnedPackage) -> SelectedPackage:
         match pinned.content:

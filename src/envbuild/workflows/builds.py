@@ -26,6 +26,7 @@ from envbuild.workflows.build_pins import LockedPins, read_build_lock, write_bui
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from typing import Any
 
     from envbuild.buildlock.settings import BuildSettings
     from envbuild.derivation.compile import Node
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from envbuild.realise.unpack import Limits as UnpackLimits
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Rung
-    from envbuild.selection.model import SelectedPackage, Selection
+    from envbuild.selection.model import Request, SelectedPackage, Selection
     from envbuild.target.model import Interpreter
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import BuildLimits, RealiseOptions, SandboxChoice
@@ -273,10 +274,13 @@ def _pins(
     project, file = inputs.project or "", f"{inputs.folder}/pyproject.toml"
     runtime = Runtime(packages={})
     registries: list[str] = []
+    members: frozenset[str] = frozenset()
+    request = workshop.options.request
     if inputs.kind == "uv":
         lock = parse_lock(inputs.text, file=inputs.lockfile)
         chosen = {package.name: package.version for package in selection.packages}
         runtime = runtime_of(lock, folder=inputs.folder, selected=chosen)
+        members = frozenset(lock.manifest.members)
         registries = [
             package.source.location
             for package in lock.packages
@@ -284,8 +288,9 @@ def _pins(
         ]
     resolver: UvProgram | None = None
     if may_resolve:
+        told = read_uv_settings(project, file=file, folder=inputs.folder, registries=registries)
         resolver = UvProgram(
-            read_uv_settings(project, file=file, folder=inputs.folder, registries=registries),
+            _with_permissions(told, request, members),
             folder=inputs.folder,
             environ=workshop.environ,
             offline=workshop.options.offline,
@@ -297,9 +302,29 @@ def _pins(
         interpreter=interpreter,
         folder=inputs.folder,
         selected=selection.packages,
+        request=request,
+        members=members,
         is_locked=workshop.options.locked and may_resolve,
         resolver=resolver,
     )
+
+
+def _with_permissions(
+    told: dict[str, Any], request: Request, members: frozenset[str]
+) -> dict[str, Any]:
+    """Return what uv is told, with what it may build where not everything may be built."""
+    if not request.no_build and not request.no_build_packages:
+        return told
+    permissions = {
+        "no-build": request.no_build,
+        "no-build-package": sorted({*request.no_build_packages} - members),
+        "no-binary": request.no_binary,
+        # Members have no wheels; and what names a package overrules what names none.
+        "no-binary-package": sorted({*request.no_binary_packages, *members}),
+    }
+    others = {key: value for key, value in told.items() if key not in permissions}
+    # To uv, a flag that is false is more than none.
+    return others | {key: value for key, value in permissions.items() if value}
 
 
 def _accepted(choice: SandboxChoice) -> tuple[Rung, ...]:

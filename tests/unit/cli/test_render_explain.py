@@ -175,7 +175,7 @@ def test_a_comparison_names_inputs_files_and_what_follows() -> None:
         f"  and what comes with it: {follows}",
     ]
     assert comparison(SOURCE, files=None)[-1] == (
-        "  the source tree differs, and one of the two is no longer in the store"
+        "  the source tree differs, and one of the two is not in the store"
     )
     assert text(comparison=Comparison(other=USED, differences=(), files=None))[-1] == (
         "  nothing differs: it is this very one"
