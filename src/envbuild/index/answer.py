@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Self
 
-    import httpcore
     import httpx
 
     from envbuild.index.http_settings import HttpSettings
@@ -75,14 +74,14 @@ class Answer:
         url: str,
         response: httpx.Response,
         settings: HttpSettings,
-        closed: Callable[[Answer, bool], None],
+        closed: Callable[[bool], None],
     ) -> None:
         self.status = response.status_code
         self.hint: str | None = None
         self._url = url
         self._response = response
         self._settings = settings
-        self._closed: Callable[[Answer, bool], None] | None = closed
+        self._closed: Callable[[bool], None] | None = closed
         self._whole = False
 
     def failure(self) -> TransferFailed:
@@ -129,18 +128,7 @@ class Answer:
         if not self._whole:
             self._drain()
         self._response.close()
-        closed(self, self._whole)
-
-    def abort(self) -> None:
-        """Hang up, from another thread than the one that reads; that one sees a broken transfer."""
-        import socket
-
-        stream: httpcore.NetworkStream = self._response.extensions["network_stream"]
-        wire = stream.get_extra_info("socket")
-        if isinstance(wire, socket.socket):
-            # Past what a TLS socket would do first, since another thread is inside of it.
-            with suppress(OSError):
-                socket.socket.shutdown(wire, socket.SHUT_RDWR)
+        closed(self._whole)
 
     def __enter__(self) -> Self:
         return self

@@ -9,7 +9,6 @@ What is not here: retries, ranges and hashes (`realise.fetch`), and the meaning 
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
@@ -51,8 +50,6 @@ class Client:
         self.settings = settings
         self._accounts = accounts
         self._connections = Connections(settings)
-        self._open: set[Answer] = set()
-        self._mutex = threading.Lock()
 
     def get(self, url: str, headers: Mapping[str, str]) -> Answer:
         """Ask for `url` and return the answer as soon as its head is here, whatever its status.
@@ -76,9 +73,7 @@ class Client:
 
     def abort(self) -> None:
         """Break every transfer that is going on, as if the servers had hung up."""
-        with self._mutex:
-            for answer in self._open:
-                answer.abort()
+        self._connections.abort()
 
     def close(self) -> None:
         """Close every connection; those of answers that are still open, as these are closed."""
@@ -144,15 +139,10 @@ class Client:
         except (httpx.TransportError, httpx.InvalidURL) as error:
             raise transfer_failed(url, error, self.settings) from error
 
-        def closed(answer: Answer, whole: bool) -> None:
-            with self._mutex:
-                self._open.discard(answer)
+        def closed(whole: bool) -> None:
             self._connections.give_back(connection, whole=whole)
 
-        answer = Answer(url, response, self.settings, closed)
-        with self._mutex:
-            self._open.add(answer)
-        return answer
+        return Answer(url, response, self.settings, closed)
 
     def _redirected(self, address: str, location: str) -> str:
         target = urljoin(address, location)

@@ -12,12 +12,16 @@ What is not here: credentials, redirects, the meaning of answers (`index.client`
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from envbuild.index.authorities import Authorities
 from envbuild.index.library import load_httpx
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import httpcore
     import httpx
 
     from envbuild.index.authorities import Trust
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 _KEPT_FOR = 30.0
 """Seconds that an unused connection is kept."""
+
+_OPENED = ("connect_tcp.complete", "start_tls.complete")
+"""Ends of what the library tells when it has a way to the server, and when that is secured."""
 
 
 class Connections:
@@ -40,6 +47,7 @@ class Connections:
         self._authorities = Authorities(settings)
         self._idle: list[Connection] = []
         self._lent = 0
+        self._at_work: set[Connection] = set()
         self._closed = False
         self._changed = threading.Condition()
 
@@ -55,11 +63,13 @@ class Connections:
         """
         while True:
             connection = self._take(realm)
+            with self._changed:
+                self._at_work.add(connection)
             try:
                 return connection.send(request), connection
             except BaseException as error:
                 self.give_back(connection, whole=False)
-                if not (connection.kept and _hung_up(error)):
+                if connection.aborted or not (connection.kept and _hung_up(error)):
                     raise
 
     def give_back(self, connection: Connection, *, whole: bool) -> None:
@@ -69,6 +79,7 @@ class Connections:
         up what the server may send.
         """
         with self._changed:
+            self._at_work.discard(connection)
             keep = whole and not self._closed
             if keep:
                 connection.kept = True
@@ -77,6 +88,12 @@ class Connections:
             self._changed.notify()
         if not keep:
             connection.close()
+
+    def abort(self) -> None:
+        """Hang up on every server that something is wanted from; those who wait see it break."""
+        with self._changed:
+            for connection in self._at_work:
+                connection.abort()
 
     def close(self) -> None:
         """Close all that are not lent now, and those that are when they come back."""
@@ -114,6 +131,7 @@ class Connection:
     Attributes:
         realm: of the server.
         kept: whether it was opened for an earlier request.
+        aborted: whether it was broken off from here.
     """
 
     def __init__(self, realm: Realm, settings: HttpSettings, authorities: Authorities) -> None:
@@ -122,6 +140,8 @@ class Connection:
 
         self.realm = realm
         self.kept = False
+        self.aborted = False
+        self._stream: httpcore.NetworkStream | None = None
         scheme, host, port = realm
         insecure = {host, f"{host}:{port}"} & set(settings.insecure_hosts)
         trust: Trust = "any" if insecure or scheme == "http" else "known"
@@ -137,7 +157,24 @@ class Connection:
 
     def send(self, request: httpx.Request) -> httpx.Response:
         """Send `request` and return the head of the answer, whose body comes as it is read."""
+        request.extensions["trace"] = self._note
         return self._transport.handle_request(request)
+
+    def abort(self) -> None:
+        """Hang up, from another thread than the one that reads; that one sees a broken transfer."""
+        import socket
+
+        self.aborted = True
+        wire = self._stream and self._stream.get_extra_info("socket")
+        if isinstance(wire, socket.socket):
+            # Past what a TLS socket would do first, since another thread is inside of it.
+            with suppress(OSError):
+                socket.socket.shutdown(wire, socket.SHUT_RDWR)
+
+    def _note(self, event: str, found: Mapping[str, object]) -> None:
+        """Keep the way to the server, to break it off even before there is an answer."""
+        if event.endswith(_OPENED):
+            self._stream = found["return_value"]  # type: ignore[assignment]
 
     def close(self) -> None:
         self._transport.close()

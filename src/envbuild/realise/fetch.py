@@ -318,6 +318,7 @@ class Fetcher:
         attempts = failures = 0
         started_over = False
         while True:
+            self._check_cancelled(wanted)
             attempts += 1
             before = partial.size
             try:
