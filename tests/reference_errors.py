@@ -27,6 +27,7 @@ next step is certain to help. Several problems that were found in one pass are r
 | 1 | failed, or a check found a difference or damage |
 | 2 | the request makes no sense, or the version of the lock is not supported |
 | 130 | interrupted (Ctrl-C); the next command completes or undoes what was begun |
+| 143, 129 | ended by SIGTERM or SIGHUP, likewise |
 | 141 | nobody reads the output any more |
 
 With `--json` an error is a document on standard output as well, where `kind` is the name in the tables

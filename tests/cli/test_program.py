@@ -131,7 +131,17 @@ def test_no_bars_without_progress(slow: Desk) -> None:
     assert "Fetching" not in ended.out
 
 
-def test_an_interrupt_without_a_terminal_is_one_line(slow: Desk) -> None:
+@pytest.mark.parametrize(
+    ("number", "code", "told"),
+    [
+        (signal.SIGINT, 130, "interrupted"),
+        (signal.SIGTERM, 143, "terminated"),
+        (signal.SIGHUP, 129, "terminated"),
+    ],
+)
+def test_an_interrupt_without_a_terminal_is_one_line(
+    slow: Desk, number: signal.Signals, code: int, told: str
+) -> None:
     process = subprocess.Popen(
         (*PROGRAM, "realize", "-v"),
         cwd=slow.project,
@@ -144,10 +154,10 @@ def test_an_interrupt_without_a_terminal_is_one_line(slow: Desk) -> None:
     seen = ""
     while "Unpacked bee" not in seen:
         seen += process.stderr.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     out, rest = process.communicate(timeout=60)
-    assert (process.returncode, out) == (130, "")
-    assert rest.endswith("interrupted\n")
+    assert (process.returncode, out) == (code, "")
+    assert rest.endswith(f"{told}\n")
     assert "Traceback" not in rest
 
 

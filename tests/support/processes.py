@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +17,8 @@ import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+_PATIENCE = 20.0
 
 
 def fork() -> int:
@@ -67,6 +70,27 @@ def without_privileges() -> tuple[str, ...]:
     if shutil.which("setpriv") is None:
         pytest.skip("root needs `setpriv` to give privileges up")
     return ("setpriv", "--bounding-set=-all", "--inh-caps=-all")
+
+
+def processes_with(variable: str) -> list[int]:
+    """Return the processes that have `NAME=value` in the environment that they were started with."""
+    found = []
+    for name in filter(str.isdecimal, os.listdir("/proc")):
+        try:
+            environment = Path(f"/proc/{name}/environ").read_bytes()
+        except OSError:
+            continue
+        if variable.encode() in environment.split(b"\0"):
+            found.append(int(name))
+    return found
+
+
+def vanish(variable: str) -> None:
+    """Wait until there are no such processes any more."""
+    deadline = time.monotonic() + _PATIENCE
+    while left := processes_with(variable):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.02)
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Errors as text and as JSON, and the exit codes they lead to.
 
 0: done. 1: failed, or a check found a difference. 2: the request makes no sense, or the lock is of
-a version that is not supported. 130: interrupted. 141: nobody reads the output.
+a version that is not supported. 130: interrupted. 141: nobody reads the output. 128 and the signal's
+number: somebody asked it to end.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ FAILED = 1
 REFUSED = 2
 INTERRUPTED = 130
 UNREAD = 141
+
+
+def signalled(number: int) -> int:
+    """Return what shells say of a program that a signal has ended."""
+    return 128 + number
 
 
 def exit_code(error: EnvbuildError) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _signal  # type: ignore[import-not-found]  # what `signal` wraps, which costs 3 ms
 import os
 
 from envbuild.cli import failures
@@ -11,12 +12,29 @@ from envbuild.errors import EnvbuildError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
+
+_ENDS = (_signal.SIGTERM, _signal.SIGHUP)
+"""Signals by which others ask a program to end; to be listened to as the user is."""
+
+
+class Terminated(KeyboardInterrupt):
+    """Somebody asks this process to end.
+
+    Attributes:
+        number: of the signal that they sent.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
 
 
 def run(argv: Sequence[str]) -> int:
     """Do what the words of the command line say, and return the exit code."""
     terminal = Terminal.standard()
     terminal.set_colors(None, os.environ)
+    _listen()
     try:
         code = _run(argv, terminal)
         terminal.flush()
@@ -27,10 +45,24 @@ def run(argv: Sequence[str]) -> int:
         terminal.abandon_output()
         failures.report(terminal, error, backtrace=_wants_backtrace())
         return failures.FAILED
+    except Terminated as asked:
+        terminal.complain("terminated")
+        return failures.signalled(asked.number)
     except KeyboardInterrupt:
         terminal.complain("interrupted")
         return failures.INTERRUPTED
     return code
+
+
+def _listen() -> None:
+    for number in _ENDS:
+        # One that is ignored, as below `nohup`, stays ignored.
+        if _signal.getsignal(number) == _signal.SIG_DFL:
+            _signal.signal(number, _terminate)
+
+
+def _terminate(number: int, _: object) -> NoReturn:
+    raise Terminated(number)
 
 
 def _run(argv: Sequence[str], terminal: Terminal) -> int:

@@ -508,7 +508,8 @@ class BuildRoom:
             case "finished":
                 return HookFailed(f"`{hook}` ended with exit status {outcome.exit_code}")
             case "stopped":
-                return HookFailed(f"`{hook}` was stopped")
+                # By the user, who has been told, or will be.
+                raise KeyboardInterrupt
             case limit:
                 found = exceeded(limit, self._where.limits)
                 return HookFailed(found.reason, remedy=found.remedy)

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import threading
 
-from envbuild import canonical
+from envbuild import canonical, interruption
 from envbuild.derivation.build import BuildWheel, Dependency, Platform
 from envbuild.derivation.compile import compile_packages
 from envbuild.derivation.model import Unpack
@@ -280,12 +280,17 @@ class Builder:
         """
         from concurrent.futures import ThreadPoolExecutor
 
-        with ThreadPoolExecutor(max_workers=max(1, min(self._work.jobs, len(packages)))) as pool:
+        stop = self._work.where.stop
+        with ThreadPoolExecutor(
+            max_workers=max(1, min(self._work.jobs, len(packages))),
+            initializer=interruption.ask,
+            initargs=(stop.is_set,),
+        ) as pool:
             futures = [pool.submit(self._build, package) for package in packages]
             try:
                 outcomes = [future.result() for future in futures]
             except BaseException:
-                self._work.where.stop.set()
+                stop.set()
                 for future in futures:
                     future.cancel()
                 raise

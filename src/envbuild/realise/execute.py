@@ -17,6 +17,7 @@ from envbuild.derivation.sources import UnpackSource
 from envbuild.errors import EnvbuildError, RealiseError, StoreError, raise_all
 from envbuild.events import FetchesPlanned, Unpacked, WaitingFor
 from envbuild.frozen import frozen
+from envbuild.interruption import give_way
 from envbuild.realise.fetch import FetchCancelled
 from envbuild.realise.plan import archive_sha256, find_tree
 from envbuild.store import layout, locks
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from envbuild.store.tree import Tree
 
 _SECONDS_BETWEEN_COMMITS = 20.0
+_SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class HashChanged(RealiseError):
@@ -254,7 +256,8 @@ class _Run:
             last_commit = time.monotonic()
             for thread in threads:
                 while thread.is_alive():
-                    thread.join(1.0)
+                    thread.join(_SECONDS_BETWEEN_LOOKS)
+                    give_way()
                     if time.monotonic() - last_commit > _SECONDS_BETWEEN_COMMITS:
                         # A run of an hour that is killed should not have been for nothing.
                         self._publication.commit()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from envbuild.errors import RealiseError
+from envbuild.interruption import run_program
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,15 +133,9 @@ class Git:
         Raises:
             GitMissing: there is none.
         """
-        import subprocess
-
         try:
-            return subprocess.run(
-                self._command(folder, arguments),
-                env=self.environ,
-                input=b"" if data is None else data,
-                capture_output=True,
-                check=False,
+            return run_program(
+                self._command(folder, arguments), environ=self.environ, data=data or b""
             )
         except FileNotFoundError:
             raise GitMissing from None

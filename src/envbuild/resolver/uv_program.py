@@ -17,6 +17,7 @@ import threading
 from envbuild.errors import ResolutionError
 from envbuild.frozen import replace
 from envbuild.index.redaction import redact
+from envbuild.interruption import run_program
 from envbuild.resolver.search import Unsolvable, search
 from envbuild.resolver.uv_input import write_input
 from envbuild.resolver.uv_output import read_output
@@ -158,7 +159,6 @@ class UvProgram:
         pins: tuple[Pin, ...],
         only_wheels: frozenset[str] | None,
     ) -> tuple[Candidate, ...] | Unsolvable:
-        import subprocess
         import tempfile
 
         given = write_input(request, pins, self._settings, folder=self._folder)
@@ -171,26 +171,20 @@ class UvProgram:
                 with open(f"{folder}/{name}", "w", encoding="utf-8", newline="\n") as file:
                     file.write(text)
             try:
-                done = subprocess.run(
+                done = run_program(
                     (program, *self._arguments(interpreter.executable, only_wheels)),
-                    cwd=folder,
-                    env=self._environ,
-                    stdin=subprocess.DEVNULL,
-                    capture_output=True,
-                    text=True,
-                    encoding="utf-8",
-                    errors="replace",
-                    check=False,
-                    timeout=_SECONDS,
+                    environ=self._environ,
+                    folder=folder,
+                    seconds=_SECONDS,
                 )
-            except subprocess.TimeoutExpired:
+            except TimeoutError:
                 # It never ends where projects need one another for their metadata.
                 told = f"it did not come to an end within {_SECONDS:g} s"
                 raise UvFailed(request.package, None, told) from None
             if done.returncode == 0:
                 with open(f"{folder}/pylock.toml", encoding="utf-8") as file:
                     return read_output(file.read(), beside=folder, folder=self._folder)
-        told = _last_lines(done.stderr)
+        told = _last_lines(done.stderr.decode("utf-8", "replace"))
         if done.returncode == _UNSOLVABLE:
             # The first line only says that there is no solution.
             return Unsolvable(explanation=told.partition("cause: ")[2] or told)

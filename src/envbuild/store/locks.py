@@ -101,12 +101,18 @@ def try_mutex(path: str) -> Lock | None:
 
 
 def wait_for_mutex(path: str) -> Lock:
-    """Take the mutex at `path`, waiting for its holder; raises as `try_mutex` does.
+    """Take the mutex at `path`, waiting for its holder; raises as `try_mutex` and `give_way` do.
 
     Never call this while holding another mutex: two processes that wait for each other's would
     wait for ever.
     """
-    return _mutex(path, fcntl.LOCK_EX)
+    from envbuild import interruption
+
+    if not interruption.can_ask():
+        return _mutex(path, fcntl.LOCK_EX)
+    while (lock := try_mutex(path)) is None:
+        interruption.wait()
+    return lock
 
 
 def is_held(path: str) -> bool:

@@ -404,9 +404,13 @@ def _publishing_order(path: str) -> tuple[int, str]:
 
 
 def _remove(folder: str) -> None:
-    import shutil
+    from envbuild.store.removal import remove_all
 
-    shutil.rmtree(folder, ignore_errors=True)
+    try:
+        remove_all(folder)
+    except OSError:
+        # What stays is nobody's, and is removed by whoever looks next.
+        pass
 
 
 def _appear(draft: str, path: str) -> None:
