@@ -85,8 +85,16 @@ def processes_with(variable: str) -> list[int]:
     return found
 
 
+def appear(variable: str, count: int) -> None:
+    """Wait until there are so many of them."""
+    deadline = time.monotonic() + _PATIENCE
+    while len(found := processes_with(variable)) < count:
+        assert time.monotonic() < deadline, found
+        time.sleep(0.02)
+
+
 def vanish(variable: str) -> None:
-    """Wait until there are no such processes any more."""
+    """Wait until there are none of them any more."""
     deadline = time.monotonic() + _PATIENCE
     while left := processes_with(variable):
         assert time.monotonic() < deadline, left

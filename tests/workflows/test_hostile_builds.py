@@ -30,6 +30,7 @@ from envbuild.store.local import Store, StoreUnusable
 from envbuild.workflows.build_log import find_log
 from envbuild.workflows.options import BuildLimits
 from support.own_backend import lock_archives, sdist
+from support.processes import processes_with
 from support.sandboxes import machine
 from workflows.bench import Bench, bench_in
 
@@ -65,15 +66,7 @@ def bench(tmp_path: Path, cache: str, monkeypatch: pytest.MonkeyPatch) -> Iterat
 
 def processes_of(root: Path) -> list[int]:
     """Return the processes below this one, and those that carry the mark of a build of `root`."""
-    found = descendants(os.getpid())
-    for name in os.listdir("/proc"):
-        try:
-            environment = Path(f"/proc/{name}/environ").read_bytes() if name.isdecimal() else b""
-        except OSError:
-            continue
-        if f"MARK={root}\0".encode() in environment and int(name) not in found:
-            found.append(int(name))
-    return found
+    return sorted({*descendants(os.getpid()), *processes_with(f"MARK={root}")})
 
 
 def assert_nothing_left(path: Path) -> None:
@@ -364,7 +357,9 @@ def test_an_answer_that_makes_no_sense_is_a_failure_of_the_build(bench: Bench) -
         "def write(text): open(answer, 'w').write(text)\n"
     )
     hooks = {what: f"{before}{action}\nos._exit(0)" for what, action in ANSWERS.items()}
-    for what, error in failures(bench, hook_bodies=hooks).items():
+    # Who waits for a pipe waits for the limit.
+    limits = BuildLimits(seconds=5)
+    for what, error in failures(bench, hook_bodies=hooks, build_limits=limits).items():
         assert isinstance(error, BuildFailed), what
         expected = "cannot be imported" if what == "odd types" else "get_requires_for_build_wheel"
         assert expected in error.reason, what
