@@ -314,6 +314,9 @@ DERIVATIONS: dict[str, object] = {
     "unpack-unverified": Unpack(
         source=FETCH, distribution="demo", version="1.0", verify_record=False
     ).resolved("5e" * 32),
+    "unpack-of-checkout": replace(
+        UNPACK, source=FileOfTree(tree=CHECKOUT, path="dist/demo-1.0-py3-none-any.whl")
+    ).as_json(),
     "unpack-source": UNPACK_SOURCE.as_json(),
     "unpack-source-resolved": UNPACK_SOURCE.resolved("5d" * 32),
     "unpack-source-of-any": replace(UNPACK_SOURCE, distribution=None, version=None).as_json(),

@@ -74,6 +74,7 @@ def add_wheel(
     archive = repr((name, sorted(files.items()))).encode()
     tree = add_files(publication, files, executables)
     unpack = unpack_of(name, archive)
+    assert isinstance(unpack.source, Fetch)
     for form in (unpack.source.as_json(), unpack.as_json()):
         publication.add_record(layout.DERIVATIONS, canonical.encode(form))
     resolved = canonical.encode(unpack.resolved(hashlib.sha256(archive).hexdigest()))

@@ -22,9 +22,11 @@ from envbuild.derivation.fields import (
 )
 from envbuild.derivation.sources import (
     Checkout,
+    FileOfTree,
     LocalSource,
     UnpackSource,
     check_checkout,
+    check_path_of_file,
     check_source,
     check_unpack_source,
 )
@@ -87,20 +89,24 @@ class Unpack:
     """A wheel archive to the tree of its files.
 
     Attributes:
-        source: the `Fetch` that gives the archive.
+        source: gives the archive.
         distribution: normalised name that the archive must be of.
         version: version that the archive must be of, as locked.
         verify_record: whether a RECORD that disagrees with the content is an error.
     """
 
-    source: Fetch
+    source: Fetch | FileOfTree
     distribution: str
     version: str
     verify_record: bool = True
 
     def as_json(self) -> dict[str, Json]:
         """Return the form that is hashed for the derivation's name."""
-        return self._form({"derivation": self.source.digest})
+        match self.source:
+            case FileOfTree(tree=tree, path=path):
+                return self._form({"derivation": tree.digest, "path": path})
+            case source:
+                return self._form({"derivation": source.digest})
 
     @property
     def digest(self) -> Digest:
@@ -187,11 +193,14 @@ def _check_unpack(document: dict[str, Json]) -> None:
     match document["archive"]:
         case {"derivation": derivation, **rest} if not rest:
             check_digest(derivation, "archive.derivation")
+        case {"derivation": derivation, "path": path, **rest} if not rest:
+            check_digest(derivation, "archive.derivation")
+            check_path_of_file(path, "archive.path")
         case {"name": name, "sha256": sha256, **rest} if not rest:
             check_file_name(name, "archive.name")
             check_digest(sha256, "archive.sha256", "SHA-256")
         case _:
-            raise InvalidDerivation("archive", "it is neither a derivation nor an archive")
+            raise InvalidDerivation("archive", "it is neither of a derivation nor an archive")
     check_text(document["distribution"], "distribution")
     check_text(document["distribution_version"], "distribution_version")
     check_number(document["unpacker"], "unpacker")

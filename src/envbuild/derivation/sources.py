@@ -213,8 +213,7 @@ def check_unpack_source(document: dict[str, Json]) -> None:
             check_digest(derivation, "archive.derivation")
         case {"derivation": derivation, "path": path, **rest} if not rest:
             check_digest(derivation, "archive.derivation")
-            if not isinstance(path, str) or fault_of_path(path):
-                raise InvalidDerivation("archive.path", "it is not the path of a file of a tree")
+            check_path_of_file(path, "archive.path")
         case {"name": name, "sha256": sha256, **rest} if not rest:
             check_file_name(name, "archive.name")
             check_digest(sha256, "archive.sha256", "SHA-256")
@@ -224,6 +223,12 @@ def check_unpack_source(document: dict[str, Json]) -> None:
         if document[field] is not None:
             check_text(document[field], field)
     check_number(document["unpacker"], "unpacker")
+
+
+def check_path_of_file(value: Json, place: str) -> None:
+    """Raise where a value is not the path of a file of a tree."""
+    if not isinstance(value, str) or fault_of_path(value):
+        raise InvalidDerivation(place, "it is not the path of a file of a tree")
 
 
 def check_source(document: dict[str, Json]) -> None:

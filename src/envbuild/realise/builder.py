@@ -20,14 +20,14 @@ from envbuild.derivation.model import Unpack
 from envbuild.derivation.payload import payload_digest, symbolic_tree
 from envbuild.digest import digest_of
 from envbuild.errors import EnvbuildError, RealiseError, raise_all
-from envbuild.events import BuildFinished, BuildStarted, WaitingFor
+from envbuild.events import BuildFinished, BuildStarted
 from envbuild.frozen import frozen, replace
 from envbuild.lockfile.names import normalise
 from envbuild.lockfile.versions import is_version, same_version
 from envbuild.realise.build import BuildFailed, BuildRoom, HookFailed
 from envbuild.realise.build_system import read_build_system
 from envbuild.realise.unpack import unpack_wheel
-from envbuild.selection.model import LocalTree, Repository
+from envbuild.selection.model import LocalTree, Repository, RepositoryFile
 from envbuild.selection.wheels import WheelChooser
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.realise.build import Place
     from envbuild.realise.build_system import BuildSystem
+    from envbuild.realise.checkouts import CheckedOut
     from envbuild.realise.local_files import Signature
     from envbuild.realise.source_trees import SourceTree, SourceTrees
     from envbuild.realise.unpack import Limits
@@ -320,6 +321,10 @@ class Builder:
         Raises:
             EnvbuildError: it cannot be built, whatever is done.
         """
+        match package.distribution:
+            case RepositoryFile(is_wheel=True) as wheel:
+                found = self._work.sources.checkouts.find_file(package, wheel)
+                return None if found is None else self._of_commit(found)
         described = self.describe(package)
         if described.derivation is None or described.key is None:
             return None
@@ -332,7 +337,7 @@ class Builder:
         Raises:
             EnvbuildError: it cannot be built, whatever is done.
         """
-        source = self._work.sources.find(package)
+        source = None if _is_wheel_file(package) else self._work.sources.find(package)
         if source is None:
             return Described(package=package, environment={})
         job = _job(package, source)
@@ -387,6 +392,9 @@ class Builder:
         return Rebuilt(key=outcome.made.resolved_key, known=outcome.known, made=outcome.made)
 
     def _realise(self, package: SelectedPackage, identity: str) -> Built:
+        match package.distribution:
+            case RepositoryFile(is_wheel=True) as wheel:
+                return self._of_commit(self._work.sources.checkouts.obtain_file(package, wheel))
         sources = self._work.sources
         found: Built | None = None
         # Where it is known what came of them, the files of a local tree need not be read.
@@ -499,6 +507,18 @@ class Builder:
             tree=tree,
             made_by=node.unpack,
             payload=self._payload(tree),
+        )
+
+    def _of_commit(self, wheel: CheckedOut) -> Built:
+        """Return what a wheel is that lies in a commit."""
+        assert isinstance(wheel.made_by, Unpack)
+        return Built(
+            version=wheel.made_by.version,
+            tree=wheel.tree,
+            made_by=wheel.made_by,
+            payload=self._payload(wheel.tree),
+            notes=wheel.notes,
+            fetched=wheel.new_bytes,
         )
 
     def _payload(self, digest: Digest) -> Digest:
@@ -634,12 +654,8 @@ class Builder:
     def _take_turn(self, key: Digest, package: SelectedPackage) -> locks.Lock:
         """Wait until nobody else builds what has this key: of all who want it, one does it."""
         path = self._store.absolute(layout.work_lock(key))
-        lock = locks.try_mutex(path)
-        if lock is not None:
-            return lock
         what = f"the build of {package.name}"
-        self._work.where.reporter.report(WaitingFor(what=what, holder=locks.holder(path)))
-        return locks.wait_for_mutex(path)
+        return locks.wait_for_mutex(path, what=what, reporter=self._work.where.reporter)
 
     def _build_once(
         self,
@@ -827,6 +843,11 @@ class _Outcome:
         return result
 
 
+def _is_wheel_file(package: SelectedPackage) -> bool:
+    file = package.distribution
+    return isinstance(file, RepositoryFile) and file.is_wheel
+
+
 def _job(package: SelectedPackage, source: SourceTree) -> _Job:
     system = read_build_system(source.project_file, name=package.name)
     return _Job(package=package, source=source, system=system)
@@ -837,6 +858,8 @@ def _identity(package: SelectedPackage) -> str:
     match package.distribution:
         case Repository(commit=commit, lfs=lfs):
             where = f"{commit} {lfs}"
+        case RepositoryFile(repository=repository, path=path):
+            where = f"{repository.commit} {path}"
         case LocalTree(location=location, editable=editable):
             where = f"{location} {editable}"
         case archive:

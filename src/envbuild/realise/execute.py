@@ -15,7 +15,7 @@ from envbuild import canonical
 from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
 from envbuild.errors import EnvbuildError, RealiseError, StoreError, raise_all
-from envbuild.events import FetchesPlanned, Unpacked, WaitingFor
+from envbuild.events import FetchesPlanned, Unpacked
 from envbuild.frozen import frozen
 from envbuild.interruption import give_way
 from envbuild.realise.fetch import FetchCancelled
@@ -190,8 +190,8 @@ def _take_mutexes(
         if not held:
             node = waiting[0]
             path = _mutex_path(store, node)
-            reporter.report(WaitingFor(what=node.archive.filename, holder=locks.holder(path)))
-            held.append((node, locks.wait_for_mutex(path)))
+            lock = locks.wait_for_mutex(path, what=node.archive.filename, reporter=reporter)
+            held.append((node, lock))
     except OSError as error:
         for _, lock in held:
             lock.release()

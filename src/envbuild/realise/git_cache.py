@@ -12,7 +12,7 @@ import shutil
 
 from envbuild.digest import digest_of
 from envbuild.errors import RealiseError
-from envbuild.events import SILENT, FetchFinished, FetchStarted, WaitingFor
+from envbuild.events import SILENT, FetchFinished, FetchStarted
 from envbuild.index.redaction import redact
 from envbuild.realise.git import Git, GitFailed, last_words
 from envbuild.sources.git_url import repository_key
@@ -137,11 +137,7 @@ class Repositories:
 
     def _lock(self, folder: str, address: Address) -> locks.Lock:
         path = f"{folder}.lock"
-        lock = locks.try_mutex(path)
-        if lock is None:
-            self._reporter.report(WaitingFor(what=address.url, holder=locks.holder(path)))
-            lock = locks.wait_for_mutex(path)
-        return lock
+        return locks.wait_for_mutex(path, what=address.url, reporter=self._reporter)
 
     def _fetch(self, git: Git, folder: str, address: Address, commit: str) -> None:
         name = f"{address.url}@{commit[:12]}"

@@ -11,32 +11,26 @@ import os
 
 from envbuild import canonical
 from envbuild.derivation.compile import compile_packages
-from envbuild.derivation.sources import Checkout, UnpackSource
-from envbuild.events import WaitingFor
+from envbuild.derivation.model import Unpack
+from envbuild.derivation.sources import UnpackSource
 from envbuild.frozen import frozen, replace
-from envbuild.realise.git import Git
-from envbuild.realise.git_history import bare_history
 from envbuild.realise.plan import archive_sha256, plan_realisation
-from envbuild.selection.model import LocalTree, Repository, Sdist
-from envbuild.sources.git_url import parse_address, transport
+from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
 from envbuild.sources.version_control import asks_repository, version_variables
-from envbuild.store import layout, locks
+from envbuild.store import layout
 from envbuild.store.publish import Publication
-from envbuild.store.records import Realisation, TreeOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from envbuild.derivation.compile import Node
-    from envbuild.derivation.sources import LocalSource
+    from envbuild.derivation.sources import Checkout, LocalSource
     from envbuild.digest import Digest
-    from envbuild.events import Reporter
+    from envbuild.realise.checkouts import CheckedOut, Checkouts
     from envbuild.realise.execute import Realised
-    from envbuild.realise.git_cache import Repositories
     from envbuild.realise.git_history import History
     from envbuild.realise.local_files import Signature
-    from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.local import Store
     from envbuild.store.running import Running
@@ -81,16 +75,17 @@ class SourceTree:
 class SourceTrees:
     """Gives the trees of what is to be built.
 
+    Attributes:
+        checkouts: give commits, and archives that lie in them.
+
     Args:
         store: where they are kept.
         running: protects them from a collector.
         archives: realises archives that are missing.
-        repositories: copies of git repositories.
+        checkouts: see there.
         folder: of the lock, which relative paths start from.
         environ: the environment.
-        limits: what a tree may hold.
         refresh: names of packages whose archives without a locked hash are pinned anew.
-        reporter: told of what is waited for.
     """
 
     def __init__(
@@ -99,22 +94,18 @@ class SourceTrees:
         running: Running,
         *,
         archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
-        repositories: Repositories,
+        checkouts: Checkouts,
         folder: str,
         environ: Mapping[str, str],
-        limits: Limits,
         refresh: tuple[str, ...],
-        reporter: Reporter,
     ) -> None:
         self._store = store
         self._running = running
         self._archives = archives
-        self._repositories = repositories
+        self.checkouts = checkouts
         self._folder = folder
         self._environ = environ
-        self._limits = limits
         self._refresh = refresh
-        self._reporter = reporter
 
     def find(self, package: SelectedPackage) -> SourceTree | None:
         """Return what is known of a package's sources without fetching or keeping anything.
@@ -128,10 +119,12 @@ class SourceTrees:
         match package.distribution:
             case LocalTree() as local:
                 return self._identified(package, local)
-            case Repository(commit=commit, lfs=lfs):
-                made_by = Checkout(commit=commit, lfs=lfs)
-                known = self._known_checkout(made_by)
-                return None if known is None else self._checked_out(package, made_by, known)
+            case Repository() as repository:
+                commit = self.checkouts.find(repository)
+                return None if commit is None else self._from_commit(package, commit)
+            case RepositoryFile() as file:
+                unpacked = self.checkouts.find_file(package, file)
+                return None if unpacked is None else self._from_commit(package, unpacked)
             case archive:
                 assert isinstance(archive, Sdist)
                 (node,) = compile_packages((package,), verify_record=True)
@@ -150,7 +143,10 @@ class SourceTrees:
             case LocalTree() as local:
                 return self._ingested(package, local)
             case Repository() as repository:
-                return self._check_out(package, repository)
+                source = self._from_commit(package, self.checkouts.obtain(repository))
+                return self._with_history(source, package, repository)
+            case RepositoryFile() as file:
+                return self._from_commit(package, self.checkouts.obtain_file(package, file))
             case archive:
                 assert isinstance(archive, Sdist)
                 (node,) = compile_packages((package,), verify_record=True)
@@ -205,45 +201,18 @@ class SourceTrees:
                 return self._store.read_blob(entry.digest)
         return None
 
-    def _known_checkout(self, made_by: Checkout) -> Realisation | None:
-        self._running.needs(keys=[made_by.digest])
-        for realisation in self._store.realisations(made_by.digest):
-            match realisation.output:
-                case TreeOutput(digest=tree):
-                    self._running.needs(trees=[tree])
-                    if self._store.has_tree(tree):
-                        return realisation
-        return None
-
-    def _checked_out(
-        self, package: SelectedPackage, made_by: Checkout, realisation: Realisation
-    ) -> SourceTree:
-        assert isinstance(realisation.output, TreeOutput)
-        digest = realisation.output.digest
+    def _from_commit(self, package: SelectedPackage, found: CheckedOut) -> SourceTree:
+        assert not isinstance(found.made_by, Unpack)
         return SourceTree(
-            made_by=made_by,
-            digest=digest,
+            made_by=found.made_by,
+            digest=found.tree,
             subdirectory=package.subdirectory,
-            project_file=self._project_file(digest, package.subdirectory),
+            project_file=self._project_file(found.tree, package.subdirectory),
+            sha256=found.sha256,
             variables={},
-            notes=tuple(f"`{realisation.name}`: {note}" for note in realisation.notes),
+            notes=found.notes,
+            fetched=found.new_bytes,
         )
-
-    def _check_out(self, package: SelectedPackage, repository: Repository) -> SourceTree:
-        """Check a commit out, unless somebody else has: of all who want the same, one does it."""
-        made_by = Checkout(commit=repository.commit.lower(), lfs=repository.lfs)
-        path = self._store.absolute(layout.work_lock(made_by.digest))
-        lock = locks.try_mutex(path)
-        if lock is None:
-            self._reporter.report(WaitingFor(what=repository.label, holder=locks.holder(path)))
-            lock = locks.wait_for_mutex(path)
-        with lock:
-            known = self._known_checkout(made_by)
-            fetched = 0
-            if known is None:
-                known, fetched = self._publish_checkout(repository, made_by)
-        source = replace(self._checked_out(package, made_by, known), fetched=fetched)
-        return self._with_history(source, package, repository)
 
     def _with_history(
         self, source: SourceTree, package: SelectedPackage, repository: Repository
@@ -251,50 +220,8 @@ class SourceTrees:
         """Add the commit's repository, where the build asks it for its files and its version."""
         if not asks_repository(source.project_file):
             return source
-        address = parse_address(self._address(repository))
-        secrets = {address.root: address.secret_root} if address.secret_root else {}
-        git = Git(
-            self._environ,
-            protocols=("file",) if self._repositories.offline else None,
-            secrets=secrets,
-        )
-        folder = self._repositories.obtain(address, repository.commit.lower(), git)
         variables = version_variables(package.name, package.version) if package.version else {}
-        history = bare_history(folder, repository.commit.lower())
-        return replace(source, history=history, variables=variables)
-
-    def _publish_checkout(
-        self, repository: Repository, made_by: Checkout
-    ) -> tuple[Realisation, int]:
-        from envbuild.realise.checkout import checkout
-
-        with Publication(self._store) as publication:
-            unpacked = checkout(
-                self._address(repository),
-                made_by.commit,
-                lfs=made_by.lfs,
-                repositories=self._repositories,
-                limits=self._limits,
-                blobs=publication.blobs,
-            )
-            tree = publication.add_tree(unpacked.tree)
-            publication.add_record(layout.DERIVATIONS, canonical.encode(made_by.as_json()))
-            realisation = Realisation(
-                resolved_key=made_by.digest,
-                output=TreeOutput(digest=tree),
-                name=repository.label,
-                notes=unpacked.notes,
-            )
-            publication.add_realisation(realisation)
-            publication.commit()
-        return realisation, unpacked.new_bytes
-
-    def _address(self, repository: Repository) -> str:
-        """Return where a repository is; a path starts from the lock's folder."""
-        address = repository.address
-        if transport(address) == "file" and "://" not in address:
-            return os.path.normpath(os.path.join(self._folder, address))
-        return address
+        return replace(source, history=self.checkouts.history(repository), variables=variables)
 
     def _identified(self, package: SelectedPackage, local: LocalTree) -> SourceTree:
         from envbuild.realise.local_source import identify_tree

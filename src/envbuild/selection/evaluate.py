@@ -112,9 +112,13 @@ class Evaluator:
         filenames = [wheel.filename for wheel in package.wheels]
         position = self._chooser.choose(filenames)
         if isinstance(package.source, Git):
-            if package.source.path:
-                return None, ("repository", "", ()), None, None
-            return None, None, None, _commit(package.source)
+            commit = _commit(package.source)
+            if not package.source.path:
+                return None, None, None, commit
+            if position is None:
+                sdist = None if package.sdist is None else _file(package.sdist, package.source)
+                return None, self._chooser.miss(filenames), sdist, commit
+            return _file(package.wheels[position], package.source), None, None, commit
         sdist = None if package.sdist is None else _file(package.sdist, package.source)
         if position is None:
             return None, self._chooser.miss(filenames), sdist, None
@@ -176,7 +180,7 @@ def _location(file: Archive, source: Source) -> tuple[str, str]:
         case Registry(location=folder) if file.url is None:
             assert file.path is not None
             return posixpath.normpath(posixpath.join(folder, file.path)), ""
-        case Path(location=path):
+        case Path(location=path) | Git(path=path):
             return path, ""
         case Url(url=url):
             return url_location(url)

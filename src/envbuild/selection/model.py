@@ -150,6 +150,36 @@ class Repository:
 
 
 @frozen
+class RepositoryFile:
+    """A wheel or source distribution that is a file of a commit.
+
+    Attributes:
+        repository: the commit.
+        path: of the file in it.
+        hash: `algorithm:hexadecimal` as locked, `None` where the lock has none.
+    """
+
+    repository: Repository
+    path: str
+    hash: str | None
+
+    @property
+    def filename(self) -> str:
+        """The file's name."""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def is_wheel(self) -> bool:
+        """Whether it need not be built."""
+        return self.filename.endswith(".whl")
+
+    @property
+    def label(self) -> str:
+        """What people call it."""
+        return f"{self.filename} of {self.repository.label}"
+
+
+@frozen
 class LocalTree:
     """A folder on this machine, to be built.
 
@@ -189,13 +219,13 @@ class SelectedPackage:
     source: SourceKind
     source_location: str
     subdirectory: str
-    distribution: Wheel | Sdist | Repository | LocalTree
+    distribution: Wheel | Sdist | Repository | RepositoryFile | LocalTree
     requested: bool
     needs: frozenset[str] | None = None
 
     @property
     def is_built(self) -> bool:
-        """Whether it has to be built."""
+        """Whether it has to be built, or is in a repository that has to be looked into first."""
         return not isinstance(self.distribution, Wheel)
 
 

@@ -15,6 +15,7 @@ from envbuild.selection.evaluate import split_secret, url_location
 from envbuild.selection.model import (
     LocalTree,
     Repository,
+    RepositoryFile,
     Sdist,
     SelectedPackage,
     Selection,
@@ -204,7 +205,7 @@ def _choose(packages: Sequence[Package], request: Request, target: Target) -> Se
     problems: list[SelectionError] = []
     for package in sorted(packages, key=lambda package: package.name):
         version = None if package.version is None else str(package.version)
-        distribution: Wheel | Sdist | Repository | LocalTree | SelectionError
+        distribution: Wheel | Sdist | Repository | RepositoryFile | LocalTree | SelectionError
         if package.directory is not None:
             distribution = _tree(package.directory, package.name, request)
             if not request.builds(package.name):
@@ -272,7 +273,7 @@ def _commit(vcs: PackageVcs) -> Commit:
 
 
 def _selected(
-    package: Package, distribution: Wheel | Sdist | Repository | LocalTree
+    package: Package, distribution: Wheel | Sdist | Repository | RepositoryFile | LocalTree
 ) -> SelectedPackage:
     source: SourceKind = "registry"
     source_location = url_location(package.index or "")[0]
@@ -290,6 +291,9 @@ def _selected(
             query = f"?rev={quote(asked, safe='/')}" if asked else ""
             source_location = f"{url}{query}#{commit}"
             subdirectory = package.vcs.subdirectory or ""
+        case RepositoryFile():
+            # No such lock has one.
+            raise AssertionError
         case Wheel() | Sdist():
             if package.archive is not None:
                 source = "path" if distribution.is_local else "url"

@@ -6,7 +6,15 @@ from envbuild.errors import SelectionError, raise_all
 from envbuild.lockfile.canonical_split import read_head, read_package, split_lock
 from envbuild.selection.graph import Graph
 from envbuild.selection.memo import key_of
-from envbuild.selection.model import LocalTree, Repository, Sdist, SelectedPackage, Selection, Wheel
+from envbuild.selection.model import (
+    LocalTree,
+    Repository,
+    RepositoryFile,
+    Sdist,
+    SelectedPackage,
+    Selection,
+    Wheel,
+)
 from envbuild.selection.walk import walk
 from envbuild.selection.wanted import Wanted
 
@@ -15,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any, Literal
 
     from envbuild.lockfile.model import Lock
-    from envbuild.selection.evaluated import Choice, Chosen, EvaluatedHead
+    from envbuild.selection.evaluated import Choice, Chosen, Commit, EvaluatedHead
     from envbuild.selection.memo import EvaluationMemo
     from envbuild.selection.model import Request
     from envbuild.selection.wheels import Aspect, Miss
@@ -59,8 +67,6 @@ class NoFittingWheel(SelectionError):
         building = _BUILDING[self.building]
         if self.aspect is None:
             return f"{package} has no wheel{building}"
-        if self.aspect == "repository":
-            return f"{package} is a file in a git repository, which is not supported yet"
         if self.aspect == "variant":
             return f"{package} has only variant wheels, which are not supported{building}"
         listed = ", ".join(f"`{tag}`" for tag in self.found)
@@ -184,7 +190,7 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
         ]
         if kind == "virtual":
             continue
-        distribution: Wheel | Sdist | Repository | LocalTree | SelectionError
+        distribution: Wheel | Sdist | Repository | RepositoryFile | LocalTree | SelectionError
         if choice is None:
             if kind == "editable" and not request.edits(name):
                 kind = "directory"
@@ -220,7 +226,7 @@ def _select(head: EvaluatedHead, graph: Graph, request: Request, target: Target)
 
 def choose(
     choice: Choice, name: str, version: str | None, request: Request, target: Target | None
-) -> Wheel | Sdist | Repository | NoFittingWheel | NoSource:
+) -> Wheel | Sdist | Repository | RepositoryFile | NoFittingWheel | NoSource:
     """Return what of a package is taken, or why nothing is.
 
     Args:
@@ -233,20 +239,29 @@ def choose(
     wheel, miss, sdist, commit = choice
     wants_wheel = request.takes_wheels(name)
     if wheel is not None and wants_wheel:
-        return Wheel(**_fields(wheel))
+        return Wheel(**_fields(wheel)) if commit is None else _file_of(commit, wheel)
     if request.builds(name):
-        if commit is not None:
-            url, revision, lfs, userinfo = commit
-            return Repository(url=url, commit=revision, lfs=lfs, userinfo=userinfo)
         if sdist is not None:
-            return Sdist(**_fields(sdist))
+            return Sdist(**_fields(sdist)) if commit is None else _file_of(commit, sdist)
+        if commit is not None and wheel is None and miss is None:
+            return _repository(commit)
     building: Building = "impossible"
-    if sdist is not None or commit is not None:
+    if sdist is not None or (commit is not None and wheel is None and miss is None):
         building = "refused"
     if not wants_wheel and (wheel is not None or miss is not None):
         return NoSource(name, version, building)
     hint = None if building != "impossible" or target is None else _hint(miss, target)
     return NoFittingWheel(name, version, miss, building=building, hint=hint)
+
+
+def _repository(commit: Commit) -> Repository:
+    url, revision, lfs, userinfo = commit
+    return Repository(url=url, commit=revision, lfs=lfs, userinfo=userinfo)
+
+
+def _file_of(commit: Commit, file: Chosen) -> RepositoryFile:
+    _, path, _, digest, _ = file
+    return RepositoryFile(repository=_repository(commit), path=path, hash=digest)
 
 
 def _fields(file: Chosen) -> dict[str, Any]:

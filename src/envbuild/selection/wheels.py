@@ -7,7 +7,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from typing import Literal
 
-    Aspect = Literal["variant", "python", "abi", "platform", "repository"]
+    Aspect = Literal["variant", "python", "abi", "platform"]
     Miss = tuple[Aspect, str, tuple[str, ...]]
     """What no wheel fits in, what the target prefers there, and what the wheels have."""
 

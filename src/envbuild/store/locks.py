@@ -13,11 +13,14 @@ import os
 import sys
 
 from envbuild.errors import StoreError
+from envbuild.events import SILENT, WaitingFor
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
+
+    from envbuild.events import Reporter
 
 _NO_LOCKS_HERE = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP}
 _LONGEST_HOLDER = 200
@@ -100,12 +103,23 @@ def try_mutex(path: str) -> Lock | None:
         return None
 
 
-def wait_for_mutex(path: str) -> Lock:
+def wait_for_mutex(path: str, *, what: str = "", reporter: Reporter = SILENT) -> Lock:
     """Take the mutex at `path`, waiting for its holder; raises as `try_mutex` and `give_way` do.
+
+    Args:
+        path: of the mutex.
+        what: is waited for, to be told where that takes time and somebody else has it.
+        reporter: told of that.
 
     Never call this while holding another mutex: two processes that wait for each other's would
     wait for ever.
     """
+    lock = try_mutex(path)
+    if lock is not None:
+        return lock
+    by = holder(path)
+    if by != describe_holder():
+        reporter.report(WaitingFor(what=what, holder=by))
     from envbuild import interruption
 
     if not interruption.can_ask():

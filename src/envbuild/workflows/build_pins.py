@@ -240,9 +240,10 @@ class LockedPins:
                 assert source.folder is not None
                 return TreeSource(path=relative_to(self._folder, source.folder))
             case UnpackSource():
-                assert not isinstance(package.distribution, Repository | LocalTree)
+                archive = package.distribution
+                assert not isinstance(archive, Repository | LocalTree)
                 return ArchiveSource(
-                    hash=package.distribution.hash or f"sha256:{source.sha256}",
+                    hash=archive.hash or f"sha256:{source.sha256}",
                     subdirectory=package.subdirectory,
                 )
 

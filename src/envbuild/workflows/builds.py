@@ -13,6 +13,7 @@ from envbuild.realise.build import Place
 from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
 from envbuild.realise.bytecode import Bytecode
+from envbuild.realise.checkouts import Checkouts
 from envbuild.realise.git_cache import Repositories
 from envbuild.realise.source_trees import SourceTrees
 from envbuild.realise.toolchain import find_tools, probe_toolchain
@@ -238,17 +239,24 @@ def _builder(
                 workshop.store,
                 workshop.running,
                 archives=archives,
-                repositories=Repositories(
-                    f"{options.cache}/git",
+                checkouts=Checkouts(
+                    workshop.store,
+                    workshop.running,
+                    repositories=Repositories(
+                        f"{options.cache}/git",
+                        environ=workshop.environ,
+                        offline=options.offline,
+                        reporter=workshop.reporter,
+                    ),
+                    folder=inputs.folder,
                     environ=workshop.environ,
-                    offline=options.offline,
+                    limits=limits,
+                    verify_record=options.verify_record,
                     reporter=workshop.reporter,
                 ),
                 folder=inputs.folder,
                 environ=workshop.environ,
-                limits=limits,
                 refresh=options.refresh,
-                reporter=workshop.reporter,
             ),
             toolchain=probe_toolchain(tools, SYSTEM_PATH),
             limits=limits,

@@ -14,7 +14,7 @@ from envbuild.environment.collisions import LeftOut, Overlaps
 from envbuild.environment.footprint import Footprint
 from envbuild.environment.frame import Frame
 from envbuild.frozen import frozen
-from envbuild.selection.model import LocalTree, Repository
+from envbuild.selection.model import LocalTree, Repository, RepositoryFile
 from envbuild.store.cache import read_cache, write_cache
 
 TYPE_CHECKING = False
@@ -152,6 +152,8 @@ def _key(package: SelectedPackage, excluded: tuple[str, ...] = ()) -> str:
     match package.distribution:
         case Repository(url=url, commit=commit):
             comes_from = (url, commit)
+        case RepositoryFile(repository=repository, path=path):
+            comes_from = (f"{repository.url} {repository.commit}", path)
         case LocalTree(location=location):
             comes_from = (location, "")
         case file:

@@ -11,12 +11,13 @@ import os
 from envbuild import canonical
 from envbuild.derivation.compare import compare, members
 from envbuild.derivation.compile import compile_packages
-from envbuild.derivation.model import decode_derivation
+from envbuild.derivation.model import Unpack, decode_derivation
+from envbuild.derivation.sources import Checkout, FileOfTree
 from envbuild.errors import StoreError, UsageError
 from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
 from envbuild.realise.plan import archive_sha256
-from envbuild.selection.model import LocalTree, Repository, Wheel
+from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Wheel
 from envbuild.store import layout
 from envbuild.store.difference import compare_trees
 from envbuild.store.records import BuildOutput, RebuildOutput, TreeOutput
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from envbuild.canonical import Json
     from envbuild.derivation.compare import Difference
+    from envbuild.derivation.sources import UnpackSource
     from envbuild.digest import Digest
     from envbuild.events import Reporter
     from envbuild.realise.builder import Described
@@ -224,20 +226,33 @@ class _Work:
 
 def _wheel(subject: Subject, workshop: Workshop) -> _Work | None:
     """Return how a package comes that comes as a wheel, `None` for another."""
-    if not isinstance(subject.package.distribution, Wheel):
-        return None
-    verify = workshop.options.verify_record
-    (node,) = compile_packages((subject.package,), verify_record=verify)
-    sha256 = archive_sha256(node.fetch, workshop.store)
-    form = None if sha256 is None else node.unpack.resolved(sha256)
-    unknown = f"the lock has no SHA-256 of `{node.fetch.name}`, and it was not fetched yet"
+    verify, package = workshop.options.verify_record, subject.package
+    unpack: Unpack | UnpackSource
+    match package.distribution:
+        case Wheel():
+            (node,) = compile_packages((package,), verify_record=verify)
+            sha256, unpack = archive_sha256(node.fetch, workshop.store), node.unpack
+        case RepositoryFile(is_wheel=True) as file:
+            assert package.version is not None
+            commit = Checkout(commit=file.repository.commit.lower(), lfs=file.repository.lfs)
+            unpack = Unpack(
+                source=FileOfTree(tree=commit, path=file.path),
+                distribution=package.name,
+                version=package.version,
+                verify_record=verify,
+            )
+            sha256 = (file.hash or "").partition("sha256:")[2] or None
+        case _:
+            return None
+    form = None if sha256 is None else unpack.resolved(sha256)
+    unknown = f"the lock has no SHA-256 of `{unpack.source.name}`, and it was not fetched yet"
     return _Work(
         is_built=False,
         inputs=_inputs(
-            node.unpack.as_json() if form is None else form,
+            unpack.as_json() if form is None else form,
             lambda place, _: _origin_of_wheel(place, subject),
         ),
-        derivation=node.unpack.digest,
+        derivation=unpack.digest,
         form=form,
         unknown=unknown if form is None else None,
     )
@@ -370,6 +385,8 @@ def _explanation(subject: Subject, work: _Work, store: Store, since: str | None)
     match package.distribution:
         case Repository(url=location):
             pass
+        case RepositoryFile(repository=repository, hash=digest):
+            location = repository.url
         case LocalTree(location=location):
             pass
         case file:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from envbuild.errors import UsageError
 from envbuild.frozen import frozen
-from envbuild.selection.model import Wheel
+from envbuild.selection.model import RepositoryFile, Wheel
 from envbuild.store import layout
 from envbuild.store.difference import compare_trees, parting
 from envbuild.store.records import BuildOutput
@@ -118,8 +118,9 @@ def rebuild(
     with open_existing(options.store) as store:
         subject = find_subject(asked, options, store=store, environ=environ, cwd=cwd)
         package, inputs = subject.package, subject.inputs
-        if isinstance(package.distribution, Wheel):
-            raise NotBuilt(package.name, package.distribution.filename)
+        match package.distribution:
+            case Wheel(filename=filename) | RepositoryFile(is_wheel=True, filename=filename):
+                raise NotBuilt(package.name, filename)
         with Running(store) as running:
             workshop = Workshop(
                 options=options, environ=environ, store=store, running=running, reporter=reporter

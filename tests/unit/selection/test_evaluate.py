@@ -158,12 +158,6 @@ def test_a_source_is_known_by_its_key(source: str, key: object) -> None:
             "",
             (None, None, None, ("ssh://git@g.example/r", COMMIT, False, "")),
         ),
-        (
-            f"git = 'https://g.example/r?path={NAME}#{COMMIT}'",
-            f"[{{ filename = '{NAME}', hash = '{HASH}' }}]",
-            "",
-            (None, ("repository", "", ()), None, None),
-        ),
     ],
 )
 def test_where_no_wheel_is_chosen_it_is_said_what_else_there_is(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from envbuild.errors import EnvbuildError
 from envbuild.selection import memo as memo_module
 from envbuild.selection.memo import EvaluationMemo
-from envbuild.selection.model import LocalTree, Request, Selection
+from envbuild.selection.model import LocalTree, RepositoryFile, Request, Selection
 from envbuild.selection.select import select_text
 from support.locks import edge, lock_text, package, project
 from support.targets import make_target
@@ -149,7 +149,7 @@ def test_a_secret_is_not_written(source: str, file: str, userinfo: str) -> None:
     selection = names(text, memo)
     assert isinstance(selection, Selection)
     distribution = selection.packages[0].distribution
-    assert not isinstance(distribution, LocalTree)
+    assert not isinstance(distribution, LocalTree | RepositoryFile)
     assert distribution.userinfo == userinfo
     assert "s3cret" not in repr(selection)
     assert b"s3cret" not in memo.dumps()

@@ -244,7 +244,7 @@ def test_requested_is_what_a_root_asks_for_itself() -> None:
 
 def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
     text = lock_text(
-        project(dependencies=["a", "b", "c", "d", "e", "f", "g", "h", "ok"]),
+        project(dependencies=["a", "b", "c", "d", "e", "f", "g", "ok"]),
         package("a", wheels=()),
         package("b", wheels=(), sdist=True),
         package("c", wheels=["c-1.0-pp39-pp-win32.whl", "c-1.0-pp310-pp-win32.whl"]),
@@ -252,12 +252,6 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
         package("e", wheels=["e-1.0-py3-none-win_amd64.whl"]),
         package("f", wheels=["f-1.0-py3-none-any-special.whl"]),
         package("g", source=f"git = 'https://g.example/g#{'0' * 40}'", wheels=()),
-        package(
-            "h",
-            source=f"git = 'https://g.example/h?path=h.tar.gz#{'0' * 40}'",
-            wheels=(),
-            more=f"sdist = {{ hash = 'sha256:{'0' * 64}' }}",
-        ),
         package("ok"),
     )
     assert refused(text, no_build_packages=("b", "d", "g")) == [
@@ -271,7 +265,6 @@ def test_what_is_not_fit_for_installing_is_all_told_at_once() -> None:
         "`e` 1.0 has no wheel for the platform tag `manylinux_2_28_x86_64`, only for `win_amd64`",
         "`f` 1.0 has only variant wheels, which are not supported",
         "`g` 1.0 has no wheel, and building it from source is not permitted",
-        "`h` 1.0 is a file in a git repository, which is not supported yet",
     ]
     assert names(text, no_install_packages=tuple("abcdefh")) == "g ok"
 
