@@ -35,11 +35,13 @@ from envbuild.sandbox.plan import SYSTEM
 from envbuild.sandbox.run import run
 from envbuild.sandbox.variables import build_environment
 from envbuild.store import layout
+from envbuild.store.descriptors import write_all
 from envbuild.store.removal import remove_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+    from threading import Semaphore
     from typing import Any, Self
 
     from envbuild.derivation.build import Backend
@@ -69,6 +71,7 @@ _DIST = "dist"
 _SHOWN_LINES = 20
 _SHOWN_WIDTH = 400
 _LONGEST_ANSWER = 4 * 2**20
+_PIECE = 2**20
 _TIME = (layout.TIMESTAMP, layout.TIMESTAMP)
 
 
@@ -142,6 +145,7 @@ class Place:
         stop: ends all builds.
         reporter: told what is printed.
         bytecode: for what builds import.
+        turns: one for each backend that may run at a time.
     """
 
     store: Store
@@ -155,6 +159,7 @@ class Place:
     stop: Stop
     reporter: Reporter
     bytecode: Bytecode
+    turns: Semaphore
 
 
 class BuildRoom:
@@ -215,6 +220,10 @@ class BuildRoom:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove everything. What is gone before it gets to the disk need not get there."""
         try:
             remove_all(self._folder)
         except OSError:
@@ -522,7 +531,10 @@ class BuildRoom:
             where.reporter.report(BuildPrinted(name=name, line=line))
 
         try:
-            return run(request, where.rung, where.machine, log=part, on_line=told, stop=where.stop)
+            with where.turns:
+                return run(
+                    request, where.rung, where.machine, log=part, on_line=told, stop=where.stop
+                )
         finally:
             if os.path.exists(part):
                 with open(part, "rb") as file, open(self._log, "ab") as log:
@@ -574,23 +586,27 @@ class BuildRoom:
         }
 
     def _copy(self, tree: Tree) -> None:
-        root = f"{self._work}/{_SOURCE}"
+        root, store = f"{self._work}/{_SOURCE}", self._where.store
         os.mkdir(root)
-        store = self._where.store
+        folders = {root: None}
         for entry in tree.entries:
             path = f"{root}/{entry.path}"
-            os.makedirs(os.path.dirname(path), exist_ok=True)
+            folder = os.path.dirname(path)
+            if folder not in folders:
+                os.makedirs(folder, exist_ok=True)
+                while folder not in folders:
+                    folders[folder] = None
+                    folder = os.path.dirname(folder)
             if entry.target is not None:
                 os.symlink(entry.target, path)
                 os.utime(path, _TIME, follow_symlinks=False)
                 continue
             assert entry.digest is not None
             executable = entry.kind == "executable"
-            shutil.copyfile(store.absolute(layout.blob(entry.digest, executable=executable)), path)
-            os.chmod(path, 0o755 if executable else 0o644)
-            os.utime(path, _TIME)
-        for place_, _, _ in os.walk(root, topdown=False):
-            os.utime(place_, _TIME)
+            blob = store.absolute(layout.blob(entry.digest, executable=executable))
+            _copy_file(blob, path, 0o755 if executable else 0o644)
+        for folder in sorted(folders, reverse=True):
+            os.utime(folder, _TIME)
 
     def _inner(self, outer: str, fixed: str) -> str:
         return inside(self._where.rung, outer, fixed)
@@ -631,6 +647,19 @@ def _write(path: str, data: bytes) -> None:
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "wb") as file:
         file.write(data)
+
+
+def _copy_file(source: str, path: str, mode: int) -> None:
+    target = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
+    try:
+        with open(source, "rb", buffering=0) as file:
+            while data := file.read(_PIECE):
+                write_all(target, data)
+        # Whatever the user's mask is.
+        os.fchmod(target, mode)
+        os.utime(target, _TIME)
+    finally:
+        os.close(target)
 
 
 def _add(path: str, data: bytes) -> None:

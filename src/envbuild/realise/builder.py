@@ -281,12 +281,19 @@ class Builder:
         """
         from concurrent.futures import ThreadPoolExecutor
 
+<<<<<<< HEAD
         stop = self._work.where.stop
         with ThreadPoolExecutor(
             max_workers=max(1, min(self._work.jobs, len(packages))),
             initializer=interruption.ask,
             initargs=(stop.is_set,),
         ) as pool:
+=======
+        self._work.sources.prefetch(packages)
+        # Twice as many as may run: the disk is used for one package while backends run for others.
+        workers = max(1, min(2 * self._work.jobs, len(packages)))
+        with ThreadPoolExecutor(max_workers=workers) as pool:
+>>>>>>> 120901c (wip)
             futures = [pool.submit(self._build, package) for package in packages]
             try:
                 outcomes = [future.result() for future in futures]
@@ -723,7 +730,7 @@ class Builder:
         resolved = derivation.resolved(job.source.digest, _payloads(environment))
         publication.add_record(layout.DERIVATIONS, canonical.encode(derivation.as_json()))
         key = publication.add_record(layout.DERIVATIONS, canonical.encode(resolved))
-        _, log = self._keep_log(key, room.log)
+        _, log = self._keep_log(key, room.log, durable=False)
         known = {each.output_name for each in self._store.realisations(key)}
         kind = RebuildOutput if known else BuildOutput
         realisation = Realisation(
@@ -741,6 +748,7 @@ class Builder:
         )
         if tree not in known:
             publication.add_realisation(realisation)
+        room.clear()
         publication.commit()
         return realisation
 
@@ -791,10 +799,10 @@ class Builder:
             network=job.package.name in self._work.where.network,
         )
 
-    def _keep_log(self, key: Digest, data: bytes) -> tuple[str, Digest]:
+    def _keep_log(self, key: Digest, data: bytes, *, durable: bool = True) -> tuple[str, Digest]:
         digest = digest_of(data)
         path = layout.log(key, digest)
-        write_record(self._store, path, data)
+        write_record(self._store, path, data, durable=durable)
         return path, digest
 
 

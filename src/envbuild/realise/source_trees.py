@@ -11,8 +11,14 @@ import os
 
 from envbuild import canonical
 from envbuild.derivation.compile import compile_packages
+<<<<<<< HEAD
 from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
+=======
+from envbuild.derivation.sources import Checkout, UnpackSource
+from envbuild.errors import EnvbuildError
+from envbuild.events import WaitingFor
+>>>>>>> 120901c (wip)
 from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import archive_sha256, plan_realisation
 from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
@@ -22,7 +28,7 @@ from envbuild.store.publish import Publication
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from envbuild.derivation.compile import Node
     from envbuild.derivation.sources import Checkout, LocalSource
@@ -106,6 +112,22 @@ class SourceTrees:
         self._folder = folder
         self._environ = environ
         self._refresh = refresh
+<<<<<<< HEAD
+=======
+        self._reporter = reporter
+        self._prefetched: dict[str, Realised] = {}
+
+    def prefetch(self, packages: Iterable[SelectedPackage]) -> None:
+        """Have all archives of packages that are missing: side by side, and one wait for the disk.
+
+        What cannot be had is tried again where it is needed: it is an error of that package alone.
+        """
+        archives = [each for each in packages if isinstance(each.distribution, Sdist)]
+        try:
+            _, self._prefetched = self.unpack(compile_packages(archives, verify_record=True))
+        except EnvbuildError:
+            pass
+>>>>>>> 120901c (wip)
 
     def find(self, package: SelectedPackage) -> SourceTree | None:
         """Return what is known of a package's sources without fetching or keeping anything.
@@ -129,7 +151,7 @@ class SourceTrees:
                 assert isinstance(archive, Sdist)
                 (node,) = compile_packages((package,), verify_record=True)
                 trees = self.known((node,))
-                return self._unpacked(package, node, trees[package.name]) if trees else None
+                return self._unpacked(package, node, trees[package.name], {}) if trees else None
 
     def obtain(self, package: SelectedPackage) -> SourceTree:
         """Return a package's sources, with the tree in the store.
@@ -151,11 +173,7 @@ class SourceTrees:
                 assert isinstance(archive, Sdist)
                 (node,) = compile_packages((package,), verify_record=True)
                 trees, realised = self.unpack((node,))
-                source = self._unpacked(package, node, trees[package.name])
-                mine = realised.get(package.name)
-                if mine is None:
-                    return source
-                return replace(source, notes=mine.notes, fetched=mine.fetched, pinned=mine.pinned)
+                return self._unpacked(package, node, trees[package.name], realised)
 
     def read(self, source: SourceTree) -> Tree:
         """Return the tree of sources that were obtained."""
@@ -181,9 +199,15 @@ class SourceTrees:
         realised = self._archives(missing) if missing else {}
         return known | {name: result.tree for name, result in realised.items()}, realised
 
-    def _unpacked(self, package: SelectedPackage, node: Node, digest: Digest) -> SourceTree:
+    def _unpacked(
+        self,
+        package: SelectedPackage,
+        node: Node,
+        digest: Digest,
+        realised: Mapping[str, Realised],
+    ) -> SourceTree:
         assert isinstance(node.unpack, UnpackSource)
-        return SourceTree(
+        source = SourceTree(
             made_by=node.unpack,
             digest=digest,
             subdirectory=package.subdirectory,
@@ -191,6 +215,10 @@ class SourceTrees:
             sha256=archive_sha256(node.fetch, self._store),
             variables={},
         )
+        mine = realised.get(package.name) or self._prefetched.get(package.name)
+        if mine is None or mine.tree != digest:
+            return source
+        return replace(source, notes=mine.notes, fetched=mine.fetched, pinned=mine.pinned)
 
     def _project_file(self, digest: Digest, subdirectory: str) -> bytes | None:
         path = f"{subdirectory}/pyproject.toml".lstrip("/")

@@ -1,8 +1,9 @@
 """Removing a folder whose content somebody else has made, whatever that is.
 
 What a build leaves behind may be deeper than a path can be long or a process can recurse, may be
-closed to its owner, and may be a link where a folder was. Folders are moved up before they are
-emptied, so that short names and two descriptors do for any depth; no link is followed.
+closed to its owner, and may be a link where a folder was. Nearly always it is nothing of the kind, so
+it is first removed as it is. For what is left, folders are moved up before they are emptied, so that
+short names and two descriptors do for any depth. No link is followed.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import stat
 
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_USUAL_DEPTH = 30
 
 
 def remove_all(path: str) -> None:
@@ -29,6 +31,11 @@ def remove_all(path: str) -> None:
     os.chmod(path, 0o700)
     top = os.open(path, _FOLDER)
     try:
+        try:
+            _clear_as_it_is(top, _USUAL_DEPTH)
+        except OSError:
+            # What stood in the way is seen to below, and said, should it not go away.
+            pass
         waiting = _clear(top, top)
         while waiting:
             name = waiting.pop()
@@ -42,6 +49,22 @@ def remove_all(path: str) -> None:
     finally:
         os.close(top)
     os.rmdir(path)
+
+
+def _clear_as_it_is(folder: int, depth: int) -> None:
+    """Remove what is in a folder, up to a depth."""
+    with os.scandir(folder) as scan:
+        entries = list(scan)
+    for entry in entries:
+        if not entry.is_dir(follow_symlinks=False):
+            os.unlink(entry.name, dir_fd=folder)
+        elif depth:
+            below = os.open(entry.name, _FOLDER, dir_fd=folder)
+            try:
+                _clear_as_it_is(below, depth - 1)
+            finally:
+                os.close(below)
+            os.rmdir(entry.name, dir_fd=folder)
 
 
 def _clear(folder: int, top: int) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from threading import Semaphore
 
 from envbuild.buildlock.model import FILE_NAME
 from envbuild.buildlock.runtime import Runtime, runtime_of
@@ -218,6 +219,7 @@ def _builder(
     machine = _machine(options.cache)
     tools = find_tools(options.build_tools)
     facts = probe_build_facts(interpreter, cache_dir=options.cache)
+    jobs = options.concurrent_builds or _processors()
     return Builder(
         Workplace(
             where=Place(
@@ -232,6 +234,7 @@ def _builder(
                 stop=stop,
                 reporter=workshop.reporter,
                 bytecode=Bytecode(workshop.store, facts.executable, facts.identity),
+                turns=Semaphore(jobs),
             ),
             running=workshop.running,
             pins=pins,
@@ -261,7 +264,7 @@ def _builder(
             toolchain=probe_toolchain(tools, SYSTEM_PATH),
             limits=limits,
             verify_record=options.verify_record,
-            jobs=options.concurrent_builds or _processors(),
+            jobs=jobs,
         )
     )
 
