@@ -281,19 +281,14 @@ class Builder:
         """
         from concurrent.futures import ThreadPoolExecutor
 
-<<<<<<< HEAD
+        self._work.sources.prefetch(packages)
         stop = self._work.where.stop
         with ThreadPoolExecutor(
-            max_workers=max(1, min(self._work.jobs, len(packages))),
+            # Twice as many as may run: the disk is used for some while backends run for others.
+            max_workers=max(1, min(2 * self._work.jobs, len(packages))),
             initializer=interruption.ask,
             initargs=(stop.is_set,),
         ) as pool:
-=======
-        self._work.sources.prefetch(packages)
-        # Twice as many as may run: the disk is used for one package while backends run for others.
-        workers = max(1, min(2 * self._work.jobs, len(packages)))
-        with ThreadPoolExecutor(max_workers=workers) as pool:
->>>>>>> 120901c (wip)
             futures = [pool.submit(self._build, package) for package in packages]
             try:
                 outcomes = [future.result() for future in futures]

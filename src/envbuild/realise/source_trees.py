@@ -11,14 +11,9 @@ import os
 
 from envbuild import canonical
 from envbuild.derivation.compile import compile_packages
-<<<<<<< HEAD
 from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
-=======
-from envbuild.derivation.sources import Checkout, UnpackSource
 from envbuild.errors import EnvbuildError
-from envbuild.events import WaitingFor
->>>>>>> 120901c (wip)
 from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import archive_sha256, plan_realisation
 from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
@@ -112,9 +107,6 @@ class SourceTrees:
         self._folder = folder
         self._environ = environ
         self._refresh = refresh
-<<<<<<< HEAD
-=======
-        self._reporter = reporter
         self._prefetched: dict[str, Realised] = {}
 
     def prefetch(self, packages: Iterable[SelectedPackage]) -> None:
@@ -127,7 +119,6 @@ class SourceTrees:
             _, self._prefetched = self.unpack(compile_packages(archives, verify_record=True))
         except EnvbuildError:
             pass
->>>>>>> 120901c (wip)
 
     def find(self, package: SelectedPackage) -> SourceTree | None:
         """Return what is known of a package's sources without fetching or keeping anything.
