@@ -91,11 +91,12 @@ def test_stopped_while_a_backend_works(bench: Workbench, number: signal.Signals)
         time.sleep(0.01)
     process.send_signal(number)
     told = process.communicate()[1]
-    assert process.returncode == (130 if number == signal.SIGINT else -number)
+    ends = {signal.SIGINT: 130, signal.SIGTERM: 143}
+    assert process.returncode == ends.get(number, -number)
     assert "Traceback" not in told
     while is_running(command):
         time.sleep(0.01)
-    if number == signal.SIGINT:
+    if number in ends:
         assert os.listdir(bench.store / layout.STAGING) == ["partial"]
     write_project(bench.folder, "demo")
     assert_sound(bench)

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 
-STRIDE = 3
+STRIDE = 5
 RANDOM_MOMENTS = 5
 _PATIENCE = 60.0
 
