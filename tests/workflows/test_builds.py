@@ -16,6 +16,7 @@ from envbuild.errors import EnvbuildError, Problems
 from envbuild.frozen import replace
 from envbuild.realise.build import BuildFailed
 from envbuild.realise.builder import BuildCycle, WrongWheel
+from envbuild.realise.execute import MissingOffline
 from envbuild.realise.fetch import HashMismatch
 from envbuild.resolver import uv_program
 from envbuild.selection.model import Request
@@ -474,3 +475,22 @@ def test_tools_of_the_user_s_are_found_and_are_part_of_the_build(
     tool.write_text("#!/bin/sh\nprintf two\n")
     bench.realise(clear=True, build_tools=(str(tmp_path / "tools"),))
     assert bench.python("import made; print(made.SAYS)") == "two"
+
+
+def test_what_is_missing_offline_is_told_at_once_for_wheels_and_for_builds(bench: Bench) -> None:
+    archives = [
+        Path(build_wheel(bench.folder.parent / "files", "ready", "1.0")),
+        sdist(bench.folder.parent / "files", "made", requires=["tool"]),
+    ]
+    address = "https://index.example/files"
+    lock(bench, *archives)
+    text = (bench.folder / "uv.lock").read_text()
+    for path in archives:
+        text = text.replace(f'path = "{path.name}"', f'url = "{address}/{path.name}"')
+    folder = os.path.relpath(archives[0].parent, bench.folder)
+    (bench.folder / "uv.lock").write_text(
+        text.replace(f'registry = "{folder}"', 'registry = "https://index.example/simple"')
+    )
+    error = failure(bench, offline=True)
+    assert isinstance(error, MissingOffline)
+    assert error.names == ("made-1.0.tar.gz", "ready-1.0-py3-none-any.whl")

@@ -64,8 +64,10 @@ class MissingOffline(RealiseError):
     def __init__(self, names: Iterable[str]) -> None:
         self.names = tuple(sorted(names))
         listed = "".join(f"\n  {name}" for name in self.names)
+        count = len(self.names)
+        archives = "1 archive is" if count == 1 else f"{count} archives are"
         super().__init__(
-            f"{len(self.names)} archives are not in the store, and the network is off:{listed}",
+            f"{archives} not in the store, and the network is off:{listed}",
             hint="run once without `--offline`",
         )
 

@@ -172,6 +172,29 @@ def find_unbuilt(
         stop.close()
 
 
+def find_missing(
+    packages: Sequence[SelectedPackage],
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+) -> tuple[str, ...]:
+    """Return labels of what `packages`, which have to be built, need and is not in the store.
+
+    That is what is known without fetching, resolving or building anything: their sources, and what
+    they are built with where that is pinned.
+    """
+    found: dict[str, None] = {}
+    for package in find_unbuilt(packages, selection, inputs, interpreter, workshop):
+        described = describe(package, selection, inputs, interpreter, workshop)
+        if described.source is None:
+            found[package.distribution.label] = None
+        for each in () if described.pins is None else described.pins.packages:
+            if each.name not in described.environment:
+                found[each.distribution.label] = None
+    return tuple(found)
+
+
 def settings_of(inputs: Inputs, options: RealiseOptions) -> BuildSettings:
     """Return what project and user say about building.
 

@@ -7,7 +7,7 @@ import sys
 from envbuild.derivation.compile import compile_packages
 from envbuild.digest import digest_of
 from envbuild.environment.editions import PLACEMENT, WRITER
-from envbuild.errors import EnvbuildError
+from envbuild.errors import EnvbuildError, RealiseError
 from envbuild.frozen import replace
 from envbuild.realise.plan import plan_realisation
 from envbuild.selection.model import Selection
@@ -55,7 +55,10 @@ def instantiate(
     # One for each lockfile and target: the next lock of a project is mostly the last one.
     facts = (PLACEMENT, WRITER, workshop.options.verify_record, target_digest, inputs.lockfile)
     known = Descriptions(store, digest_of(repr(facts).encode()))
-    trees, realised, notes = _realise(selection, known, target, inputs, workshop)
+    try:
+        trees, realised, notes = _realise(selection, known, target, inputs, workshop)
+    except RealiseError as error:
+        raise _with_builds(error, selection, inputs, interpreter, workshop) from error
     built = _build(selection, trees, inputs, interpreter, workshop)
     notes = tuple(sorted((*notes, *(note for each in built.values() for note in each.notes))))
     if built:
@@ -190,6 +193,25 @@ def _signatures(
             return None
         found += each.signatures
     return tuple(found)
+
+
+def _with_builds(
+    error: RealiseError,
+    selection: Selection,
+    inputs: Inputs,
+    interpreter: Interpreter,
+    workshop: Workshop,
+) -> RealiseError:
+    """Add to what is missing offline what builds would need as well, so that it is told at once."""
+    from envbuild.realise.execute import MissingOffline
+
+    packages = [package for package in selection.packages if package.is_built]
+    if not isinstance(error, MissingOffline) or not packages:
+        return error
+    from envbuild.workflows.builds import find_missing
+
+    others = find_missing(packages, selection, inputs, interpreter, workshop)
+    return MissingOffline({*error.names, *others})
 
 
 def _with_versions(selection: Selection, built: Mapping[str, Built]) -> Selection:
