@@ -1,8 +1,7 @@
 """Asks an interpreter for what reaches the things that are built with it, and remembers the answer.
 
 A second question beside that of `probe`, since hashing headers takes a while and nobody but a build
-needs to know. The answer is believed for as long as the interpreter's file has the same inode, size
-and time stamp.
+needs to know. The answer is believed for as long as the interpreter's file is the same.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from envbuild.derivation.build import InterpreterIdentity
 from envbuild.digest import digest_of
 from envbuild.errors import TargetError
 from envbuild.frozen import frozen
+from envbuild.realise.remembered import recall, remember, stamp_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,13 +63,12 @@ def probe_build_facts(interpreter: Interpreter, *, cache_dir: str) -> BuildFacts
         BuildFactsMissing: it does not answer.
     """
     executable = os.path.realpath(interpreter.executable)
-    status = os.stat(executable)
-    stamp = [_FORMAT, executable, status.st_ino, status.st_size, status.st_mtime_ns]
+    stamp = [_FORMAT, *stamp_of(executable)]
     path = f"{cache_dir}/builds/interpreter-{digest_of(executable.encode())[:32]}.json"
-    answer = _recall(path, stamp)
+    answer = recall(path, stamp)
     if answer is None:
         answer = _ask(executable)
-        _remember(path, stamp, answer)
+        remember(path, stamp, answer)
     target = interpreter.target
     return BuildFacts(
         identity=InterpreterIdentity(
@@ -113,24 +112,3 @@ def _ask(executable: str) -> Any:
     except OSError as error:
         said = error.strerror or str(error)
     raise BuildFactsMissing(executable, said)
-
-
-def _recall(path: str, stamp: list[object]) -> Any:
-    try:
-        with open(path, encoding="utf-8") as file:
-            kept = json.load(file)
-        return kept["answer"] if kept["stamp"] == stamp else None
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-
-
-def _remember(path: str, stamp: list[object], answer: object) -> None:
-    draft = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump({"stamp": stamp, "answer": answer}, file)
-        os.replace(draft, path)
-    except OSError:
-        # Nothing is lost but time.
-        pass

@@ -4,6 +4,10 @@ Of each the content is hashed, and the first line that it says of its version is
 driver may stay the same while what it drives changes. That is what level `probed` means. Of the system
 it is no more than the usual programs; what else there is, a build may use unseen. Of a folder that the
 user has named, it is every program.
+
+What was found of a file is remembered for as long as it is the same file. What it says of its version
+is so only where it speaks for itself: a script, or a program that stands in for another one, such as
+those of `ccache` and `rustup`, is asked each time.
 """
 
 from __future__ import annotations
@@ -13,18 +17,25 @@ import os
 from blake3 import blake3
 
 from envbuild.derivation.build import Program, Toolchain
-from envbuild.digest import Digest
+from envbuild.digest import Digest, digest_of
 from envbuild.errors import RealiseError
+from envbuild.realise.remembered import recall, remember, stamp_of
 from envbuild.sandbox.model import FOLDER
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+_FORMAT = 1
 PROGRAMS = ("ar", "c++", "cargo", "cc", "cmake", "ld", "ninja", "pkg-config", "rustc")
 """Sorted, as derivations have them."""
 
 _SECONDS = 20.0
+_SPEAKING_FOR_THEMSELVES = (
+    r"(?:.+-)?(?:ar|clang|clang\+\+|cmake|g\+\+|gcc|ld(?:\.bfd|\.gold)?|ninja|pkg-config|pkgconf)"
+    r"(?:-[0-9.]+)?"
+)
+"""Real names of programs that print their own version, built in."""
 
 
 class UnusableTools(RealiseError):
@@ -56,12 +67,13 @@ def find_tools(folders: Sequence[str]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def probe_toolchain(tools: Sequence[str], path: Sequence[str]) -> Toolchain:
+def probe_toolchain(tools: Sequence[str], path: Sequence[str], *, cache_dir: str) -> Toolchain:
     """Return what is known of the programs that a build may use, the first ones first.
 
     Args:
         tools: folders that were named; all programs in their `bin` count.
         path: folders of the system; the usual programs in them count.
+        cache_dir: the folder for what is remembered; it need not exist or be writable.
     """
     places: dict[str, str] = {}
     for folder in tools:
@@ -74,14 +86,34 @@ def probe_toolchain(tools: Sequence[str], path: Sequence[str]) -> Toolchain:
     return Toolchain(
         level="probed",
         programs=tuple(
-            Program(
-                name=name,
-                version=_version(place) if name in PROGRAMS else "",
-                digest=_digest(place),
-            )
-            for name, place in sorted(places.items())
+            _probe(name, place, f"{cache_dir}/builds") for name, place in sorted(places.items())
         ),
     )
+
+
+def _probe(name: str, place: str, memory: str) -> Program:
+    stamp = [_FORMAT, *stamp_of(place)]
+    path = f"{memory}/program-{digest_of(place.encode())[:32]}.json"
+    match recall(path, stamp):
+        case {"digest": str() as digest, "version": str() | None as version}:
+            pass
+        case _:
+            digest, version = _digest(place), None
+            if name in PROGRAMS and _speaks_for_itself(place):
+                version = _version(place)
+            remember(path, stamp, {"digest": digest, "version": version})
+    if version is None:
+        version = _version(place) if name in PROGRAMS else ""
+    return Program(name=name, version=version, digest=Digest(digest))
+
+
+def _speaks_for_itself(place: str) -> bool:
+    import re
+
+    if not re.fullmatch(_SPEAKING_FOR_THEMSELVES, os.path.basename(os.path.realpath(place))):
+        return False
+    with open(place, "rb") as file:
+        return file.read(4) == b"\x7fELF"
 
 
 def _programs(folder: str) -> list[str]:

@@ -16,6 +16,7 @@ from envbuild.realise.builder import Builder, Workplace
 from envbuild.realise.bytecode import Bytecode
 from envbuild.realise.checkouts import Checkouts
 from envbuild.realise.git_cache import Repositories
+from envbuild.realise.remembered import recall, remember
 from envbuild.realise.source_trees import SourceTrees
 from envbuild.realise.toolchain import find_tools, probe_toolchain
 from envbuild.sandbox.machine import choose, machine_from_json
@@ -284,7 +285,7 @@ def _builder(
                 environ=workshop.environ,
                 refresh=options.refresh,
             ),
-            toolchain=probe_toolchain(tools, SYSTEM_PATH),
+            toolchain=probe_toolchain(tools, SYSTEM_PATH, cache_dir=options.cache),
             limits=limits,
             verify_record=options.verify_record,
             jobs=jobs,
@@ -392,24 +393,10 @@ def _processors() -> int:
 
 def _machine(cache: str) -> Machine:
     """Return what this machine offers for sandboxes, found out once."""
-    import json
-
-    path = f"{cache}/builds/sandboxes.json"
-    try:
-        with open(path, encoding="utf-8") as file:
-            kept = machine_from_json(json.load(file))
-        if kept is not None and kept.identity == identity():
-            return kept
-    except (OSError, ValueError):
-        pass
-    machine = probe()
-    draft = f"{path}.{os.getpid()}-{os.urandom(4).hex()}"
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(draft, "w", encoding="utf-8") as file:
-            json.dump(machine.as_json(), file)
-        os.replace(draft, path)
-    except OSError:
-        # Nothing is lost but time.
-        pass
+    path, stamp = f"{cache}/builds/sandboxes.json", list(identity())
+    kept = recall(path, stamp)
+    machine = None if kept is None else machine_from_json(kept)
+    if machine is None:
+        machine = probe()
+        remember(path, stamp, machine.as_json())
     return machine
