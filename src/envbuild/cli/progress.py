@@ -68,6 +68,17 @@ class Transfer:
         self.here = here
 
 
+class Building:
+    """A package that is being built since `began`; `line` is what the build printed last."""
+
+    __slots__ = ("began", "line", "version")
+
+    def __init__(self, *, version: str | None, began: float, line: str = "") -> None:
+        self.version = version
+        self.began = began
+        self.line = line
+
+
 class Work:
     """How far everything is; what is planned grows while the work goes on.
 
@@ -76,6 +87,7 @@ class Work:
         size: of all of them, `None` where one of them is not known.
         here: bytes that have arrived, of finished and unfinished archives.
         under_way: unfinished archives by name.
+        building: by name, in the order in which they were begun.
         began: when the first archive was planned, in the seconds of a steady clock.
     """
 
@@ -93,6 +105,7 @@ class Work:
         blobs: int = 0,
         checked: int = 0,
         under_way: dict[str, Transfer] | None = None,
+        building: dict[str, Building] | None = None,
         began: float = 0.0,
     ) -> None:
         self.archives = archives
@@ -106,6 +119,7 @@ class Work:
         self.blobs = blobs
         self.checked = checked
         self.under_way: dict[str, Transfer] = under_way or {}
+        self.building: dict[str, Building] = building or {}
         self.began = began
 
 
@@ -201,11 +215,15 @@ class ProgressReporter:
                 told = f"{count(number, 'file')}, {size(fresh)} new to the store"
                 return self._detail(f"Unpacked {visible(name)}: {told}")
             case BuildStarted(name=name, version=version, sandbox=sandbox):
+                work.building[name] = Building(version=version, began=monotonic())
                 bare = "" if sandbox else f" {paint.yellow('without a sandbox')}"
                 return self._ordinary(f"Building {_release(name, version)}{bare}")
             case BuildPrinted(name=name, line=line):
+                if name in work.building and line.strip():
+                    work.building[name].line = line
                 return self._detail(f"{visible(name)}: {visible(line)}")
             case BuildFinished(name=name, version=version, seconds=seconds):
+                work.building.pop(name, None)
                 took = duration(seconds)
                 return self._ordinary(f"Built {_release(name, version)} in {took}")
             case LinksPlanned(files=number):
@@ -300,18 +318,25 @@ class _Display:
             rows = rows_of(self._work, monotonic())
         table = Table.grid(padding=(0, 1))
         for row in rows:
-            bar = ProgressBar(total=row.total, completed=row.done, width=24)
-            table.add_row(Text(row.label, overflow="ellipsis", no_wrap=True), bar, row.state)
+            pulse = row.total is None
+            bar = ProgressBar(total=row.total, completed=row.done, width=24, pulse=pulse)
+            words = (
+                Text(text, overflow="ellipsis", no_wrap=True) for text in (row.label, row.state)
+            )
+            table.add_row(next(words), bar, next(words))
         return table
 
 
 @frozen
 class Row:
-    """One bar: what it is for, how much of what is done, and the same in words."""
+    """One bar: what it is for, how much of what is done, and the same in words.
+
+    Where nobody can say how much there is to do, `total` is `None`.
+    """
 
     label: str
     done: int
-    total: int
+    total: int | None
     state: str
 
 
@@ -335,6 +360,15 @@ def rows_of(work: Work, now: float) -> list[Row]:
     if work.fetched > 0 and work.unpacked < work.archives:
         state = f"{work.unpacked}/{work.archives}"
         rows.append(Row(label="Unpacking", done=work.unpacked, total=work.archives, state=state))
+    for name, build in [*work.building.items()][:_BARS]:
+        printed = f"  {visible(build.line.strip())}" if build.line else ""
+        state = f"{duration(now - build.began)}{printed}"
+        label = f"Building {_release(name, build.version)}"
+        rows.append(Row(label=label, done=0, total=None, state=state))
+    if len(work.building) > _BARS:
+        rows.append(
+            Row(label="Building", done=0, total=None, state=f"{len(work.building) - _BARS} more")
+        )
     if work.linked < work.files:
         state = f"{work.linked:,}/{count(work.files, 'file')}"
         rows.append(Row(label="Linking", done=work.linked, total=work.files, state=state))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envbuild.cli.progress import LARGE, ProgressReporter, Row, Transfer, Work, rows_of
+from envbuild.cli.progress import LARGE, Building, ProgressReporter, Row, Transfer, Work, rows_of
 from envbuild.cli.terminal import Terminal
 from envbuild.events import (
     BlobsChecked,
@@ -192,3 +192,21 @@ def test_the_largest_archives_have_rows_of_their_own() -> None:
     rows = rows_of(work, 0.0)
     assert [row.label for row in rows] == ["Fetching", *(f"  p{n}" for n in range(9, 3, -1))]
     assert rows[1] == Row(label="  p9", done=5, total=LARGE * 9, state="5 B of 72.0 MiB")
+
+
+def test_what_is_being_built_has_a_row_of_its_own_with_what_it_printed_last() -> None:
+    building = {
+        "demo": Building(version="1.0", began=10.0, line="  compiling a.c  "),
+        "other": Building(version=None, began=11.0),
+    }
+    assert rows_of(Work(building=building), 12.5) == [
+        Row(label="Building demo 1.0", done=0, total=None, state="2.50s  compiling a.c"),
+        Row(label="Building other", done=0, total=None, state="1.50s"),
+    ]
+
+
+def test_of_many_builds_the_first_ones_have_rows() -> None:
+    building = {f"p{n}": Building(version="1", began=0.0) for n in range(9)}
+    rows = rows_of(Work(building=building), 1.0)
+    assert [row.label for row in rows] == [*(f"Building p{n} 1" for n in range(6)), "Building"]
+    assert rows[-1].state == "3 more"
