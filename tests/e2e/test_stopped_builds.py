@@ -255,8 +255,10 @@ def test_one_that_is_left_with_others_ends_all_of_them(bench: Workbench) -> None
     assert_nothing_left(bench.store)
 
 
-@pytest.mark.parametrize("what", ["sources", "requirements"])
-def test_left_while_a_server_keeps_it_waiting(bench: Workbench, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "whole"), [("sources", False), ("requirements", False), ("requirements", True)]
+)
+def test_left_while_a_server_keeps_it_waiting(bench: Workbench, what: str, whole: bool) -> None:
     archive = sdist(bench.folder / "sdists", "made", requires=["needed"])
     project(bench, archive)
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -277,7 +279,11 @@ def test_left_while_a_server_keeps_it_waiting(bench: Workbench, what: str) -> No
         connection, _ = server.accept()
         with connection:
             time.sleep(0.3)
-            run.process.send_signal(signal.SIGINT)
+            if whole:
+                # As a terminal does: uv hears it as well.
+                os.killpg(run.process.pid, signal.SIGINT)
+            else:
+                run.process.send_signal(signal.SIGINT)
             reader.join(_PATIENCE)
             assert not reader.is_alive()
             assert run.ends() == 130

@@ -188,6 +188,8 @@ def test_a_wheel_that_is_another_is_refused(
     error = failure(bench)
     assert type(error).__name__ in {WrongWheel.__name__, "InvalidWheel"}
     assert not bench.venv.exists()
+    with Store.open(bench.options.store) as store:
+        assert "building" in Path(find_log(store, "made").path).read_text()
 
 
 def test_the_cause_of_a_failure_is_told_where_it_is_known(bench: Bench, tmp_path: Path) -> None:

@@ -678,7 +678,12 @@ class Builder:
             wheel = room.build()
         except HookFailed as error:
             raise self._failed(derivation, job, environment, room, error) from error
-        made = self._publish(wheel, derivation, job, environment, room, publication)
+        try:
+            made = self._publish(wheel, derivation, job, environment, room, publication)
+        except RealiseError:
+            # How it came to such a wheel may be in what it printed.
+            self._keep_failure(derivation, job, environment, room)
+            raise
         self._work.where.reporter.report(
             BuildFinished(
                 name=package.name, version=package.version, seconds=room.duration_ms / 1000
@@ -779,11 +784,7 @@ class Builder:
         error: HookFailed,
     ) -> BuildFailed:
         """Keep the log of a build that failed, and return what to raise."""
-        resolved = canonical.encode(derivation.resolved(job.source.digest, _payloads(environment)))
-        key = digest_of(resolved)
-        write_record(self._store, layout.record(layout.DERIVATIONS, key), resolved)
-        data = room.log
-        path, _ = self._keep_log(key, data)
+        path, data = self._keep_failure(derivation, job, environment, room)
         return BuildFailed(
             job.package.name,
             job.package.version or "",
@@ -793,6 +794,21 @@ class Builder:
             remedy=error.remedy,
             network=job.package.name in self._work.where.network,
         )
+
+    def _keep_failure(
+        self,
+        derivation: BuildWheel,
+        job: _Job,
+        environment: Mapping[str, Built],
+        room: BuildRoom,
+    ) -> tuple[str, bytes]:
+        """Keep what was printed by a build that came to nothing; return where, and that."""
+        resolved = canonical.encode(derivation.resolved(job.source.digest, _payloads(environment)))
+        key = digest_of(resolved)
+        write_record(self._store, layout.record(layout.DERIVATIONS, key), resolved)
+        data = room.log
+        path, _ = self._keep_log(key, data)
+        return path, data
 
     def _keep_log(self, key: Digest, data: bytes, *, durable: bool = True) -> tuple[str, Digest]:
         digest = digest_of(data)

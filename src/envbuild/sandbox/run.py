@@ -192,7 +192,6 @@ class _Output:
     def __init__(self, file: BinaryIO, limit: int, on_line: Callable[[str], None] | None) -> None:
         self._file = file
         self._left = limit
-        self._limit = limit
         self._on_line = on_line
         self._line = b""
         self._last = b""
@@ -207,7 +206,7 @@ class _Output:
         self._write(kept)
         if len(kept) < len(data):
             self.exceeded = True
-            self._write(f"\n[more than {self._limit} bytes of output: ended here]\n".encode())
+            self._write(b"\n[more output than is allowed: ended here]\n")
 
     def finish(self) -> None:
         """Tell the last line, which may lack its end."""
