@@ -97,6 +97,20 @@ def test_packages_are_added_replaced_and_removed_in_place(bench: Bench) -> None:
     )
 
 
+def test_stamps_are_the_times_of_what_is_there_after_every_change(bench: Bench) -> None:
+    stays = bench.wheel("stays", "1", files={"shared/stays.py": ""})
+    versions = [
+        bench.wheel("goes", version, files={"shared/goes.py": f"{version}\n"}) for version in "12"
+    ]
+    for locked in ([stays], [stays, versions[0]], [stays, versions[1]], versions[:1]):
+        bench.lock(*locked)
+        assert bench.realise().changes
+        for line in (bench.venv / ".envbuild/stamps").read_text().splitlines():
+            time, _, path = line.partition(" ")
+            assert int(time) == (bench.venv / path).lstat().st_mtime_ns, path
+        assert not bench.realise().changes
+
+
 def test_packages_that_share_a_folder_come_and_go_by_themselves(bench: Bench) -> None:
     one = bench.wheel("ns-one", "1", files={"ns/one.py": "X = 1\n", "ns/deep/one.py": ""})
     two = bench.wheel("ns-two", "1", files={"ns/two.py": "X = 2\n"})

@@ -227,6 +227,7 @@ def change(
     outgoing: Mapping[str, Installed],
     generation: int,
     staying: tuple[Footprint, ...] = (),
+    stamps: Mapping[str, str] | None = None,
 ) -> Placed:
     """Change the environment at `prefix` in place.
 
@@ -238,6 +239,7 @@ def change(
         outgoing: of each distribution that goes, what its metadata says.
         generation: number of the new state.
         staying: distributions of others that stay although the blueprint does not have them.
+        stamps: times by path that were recorded and agreed with the environment a moment ago.
 
     Raises:
         DamagedBlobs, LinkRefused, PlacingFailed: see `place`; nothing has changed.
@@ -259,12 +261,27 @@ def change(
         journal.complete(prefix)
     except OSError as error:
         raise EnvironmentUnusable(prefix, "change", error) from error
-    stamped = stamp(prefix, (*blueprint.footprints, *staying), blueprint.scheme)
-    return replace(placed, stamped=stamped)
+    # What we have not touched keeps its time: whoever has touched it meanwhile is seen next time.
+    touched = {*difference.swapped, *difference.merged}
+    kept = {
+        path: time
+        for path, time in (stamps or {}).items()
+        if path.endswith(".dist-info") and path not in touched
+    }
+    footprints = (*blueprint.footprints, *staying)
+    return replace(placed, stamped=stamp(prefix, footprints, blueprint.scheme, kept=kept))
 
 
-def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> bool:
+def stamp(
+    prefix: str,
+    footprints: tuple[Footprint, ...],
+    scheme: Scheme,
+    *,
+    kept: Mapping[str, str] | None = None,
+) -> bool:
     """Record the time stamps by which the next command sees that nobody has been here since.
+
+    Those `kept` are taken over as they are, by path.
 
     Returns:
         Whether they could be written. They are a hint: without it the next command looks at all.
@@ -272,7 +289,7 @@ def stamp(prefix: str, footprints: tuple[Footprint, ...], scheme: Scheme) -> boo
     paths = stamped_paths(footprints, scheme)
     draft = f"{prefix}/{STAMPS}.{os.getpid()}"
     try:
-        _write(draft, take_stamps(prefix, paths), 0o644)
+        _write(draft, take_stamps(prefix, paths, kept or {}), 0o644)
         os.rename(draft, f"{prefix}/{STAMPS}")
     except OSError:
         return False

@@ -7,12 +7,14 @@ import os
 from envbuild.environment.footprint import SKELETON, Footprint, unit_of
 from envbuild.environment.installed import find_infos, read_installed
 from envbuild.environment.reserved import CONFIGURATION, FOLDER
-from envbuild.environment.state import State, changed_stamps, read_state
+from envbuild.environment.state import State, changed_since, read_stamps, read_state
 from envbuild.errors import VenvError
 from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envbuild.target.model import Scheme
 
 
@@ -57,14 +59,14 @@ class Contents:
         damaged: names of ours that are not intact.
         strangers: names of everybody else's.
         broken: whether the environment itself is not intact, so that it has to be made anew.
-        stamped: whether its stamps agree with what is there.
+        stamps: times by path as they are recorded, where they agree with what is there.
     """
 
     footprints: tuple[Footprint, ...]
     damaged: frozenset[str]
     strangers: frozenset[str]
     broken: bool
-    stamped: bool = False
+    stamps: Mapping[str, str] | None = None
 
 
 def refuse_others(prefix: str) -> None:
@@ -114,7 +116,8 @@ def contents(prefix: str, present: Ours | Foreign, scheme: Scheme) -> Contents:
     """
     match present:
         case Ours(state=state):
-            changed = changed_stamps(prefix)
+            stamps = read_stamps(prefix)
+            changed = None if stamps is None else changed_since(prefix, stamps)
             if changed is not None and not changed:
                 return Contents(
                     footprints=state.footprints,
@@ -123,7 +126,7 @@ def contents(prefix: str, present: Ours | Foreign, scheme: Scheme) -> Contents:
                         each.name for each in state.footprints if not each.identity
                     ),
                     broken=False,
-                    stamped=True,
+                    stamps=stamps,
                 )
             return _examine(prefix, state, changed, scheme)
         case Foreign():

@@ -17,6 +17,8 @@ from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envbuild.digest import Digest
     from envbuild.target.model import Scheme
 
@@ -93,29 +95,39 @@ def stamped_paths(footprints: tuple[Footprint, ...], scheme: Scheme) -> tuple[st
     return (*sorted(folders), CONFIGURATION, *infos)
 
 
-def take_stamps(prefix: str, paths: tuple[str, ...]) -> bytes:
-    """Return the content of `stamps` for the environment as it is now: `time path` lines."""
-    return "".join(f"{_time(f'{prefix}/{path}')} {path}\n" for path in paths).encode()
+def take_stamps(prefix: str, paths: tuple[str, ...], kept: Mapping[str, str]) -> bytes:
+    """Return the content of `stamps`: `time path` lines.
 
-
-def changed_stamps(prefix: str) -> frozenset[str] | None:
-    """Return the stamped paths whose time is another than recorded, `None` where none is recorded.
-
-    An empty set means that nothing was installed or removed behind our back.
+    Args:
+        prefix: of the environment, whose times are taken as they are now.
+        paths: of what is stamped.
+        kept: times of paths that are not to have changed since, for those that it has.
     """
+    times = ((kept.get(path) or _time(f"{prefix}/{path}"), path) for path in paths)
+    return "".join(f"{time} {path}\n" for time, path in times).encode()
+
+
+def read_stamps(prefix: str) -> dict[str, str] | None:
+    """Return the times that are recorded, by path, `None` where there are none."""
     try:
         with open(f"{prefix}/{STAMPS}", encoding="utf-8") as file:
             lines = file.read().splitlines()
-        recorded = [line.partition(" ") for line in lines]
-        return frozenset(
-            path for time, _, path in recorded if time != str(_time(f"{prefix}/{path}"))
-        )
     except (OSError, ValueError):
         return None
+    recorded = (line.partition(" ") for line in lines)
+    return {path: time for time, _, path in recorded}
 
 
-def _time(path: str) -> int:
+def changed_since(prefix: str, stamps: Mapping[str, str]) -> frozenset[str]:
+    """Return the stamped paths whose time is another now.
+
+    An empty set means that nothing was installed or removed behind our back.
+    """
+    return frozenset(path for path, time in stamps.items() if time != _time(f"{prefix}/{path}"))
+
+
+def _time(path: str) -> str:
     try:
-        return os.lstat(path).st_mtime_ns
+        return str(os.lstat(path).st_mtime_ns)
     except OSError:
-        return -1
+        return "-1"

@@ -387,6 +387,7 @@ class _Run:
             outgoing=outgoing,
             generation=generation,
             staying=staying,
+            stamps=found.stamps,
         )
         return self._applied(
             difference,
@@ -403,7 +404,7 @@ class _Run:
         if not is_registered(store, self.prefix, self.instantiation.environment):
             register(store, self.prefix, manifest)
         # With strangers that are left alone, the next run has to look as closely again.
-        stamped = found.stamped or (
+        stamped = found.stamps is not None or (
             not found.strangers and stamp(self.prefix, found.footprints, self.scheme)
         )
         return Applied(
