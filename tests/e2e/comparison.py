@@ -140,9 +140,7 @@ def _direct_url(data: bytes) -> object:
     return (
         value["url"],
         value.get("subdirectory"),
-        "dir_info" in value,
-        # What is no editable says so or leaves it out.
-        value.get("dir_info", {}).get("editable", False),
+        json.dumps(value.get("dir_info"), sort_keys=True),
         (value.get("vcs_info") or {}).get("commit_id"),
     )
 

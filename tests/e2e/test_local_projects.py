@@ -131,6 +131,7 @@ def test_a_workspace_is_what_uv_makes_of_it(market: Workbench, arguments: tuple[
     assert market.run("ours/bin/stall").out == "plums\n"
     market.run("ours/bin/python", "-I", "-c", "import market, market_stall, iniconfig")
     assert market.realize("ours", "--locked", "--offline", *arguments).json["changes"] == []
+    market.uv("sync", "--frozen", "--check", *arguments, UV_PROJECT_ENVIRONMENT="ours")
 
 
 @pytest.mark.network

@@ -184,7 +184,7 @@ def test_an_editable_can_be_installed_as_others_are(editable: Bench, request_: R
     place = editable.python("import demo; print(demo.__file__)")
     assert place == f"{editable.site}/demo/__init__.py"
     document = json.loads((editable.site / "demo-1.0.dist-info/direct_url.json").read_text())
-    assert document == {"dir_info": {}, "url": f"file://{editable.folder}"}
+    assert document == {"dir_info": {"editable": False}, "url": f"file://{editable.folder}"}
     assert editable.actions(editable.realise()) == [("demo", "replaced")]
 
 

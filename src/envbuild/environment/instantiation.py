@@ -27,8 +27,8 @@ class Distribution:
         tree: the files that it consists of.
         requested: whether a root asks for it.
         direct_url: symbolic content of its `direct_url.json`, `None` for what an index gave.
-        local_archive: path of the archive relative to the lock's folder, where it is a local file
-            that the lock names directly.
+        local_source: path of the file or folder that the lock names, relative to the lock's folder;
+            `None` for what comes from elsewhere.
         archive: file name of the wheel, or what else it comes from, for people.
         excluded: paths that are left to other distributions, sorted.
         is_editable: whether it leads to a folder on this machine.
@@ -38,7 +38,7 @@ class Distribution:
     tree: Digest
     requested: bool
     direct_url: bytes | None
-    local_archive: str | None
+    local_source: str | None
     archive: str
     excluded: tuple[str, ...]
     is_editable: bool
@@ -76,7 +76,7 @@ class Instantiation:
                         each.tree,
                         each.requested,
                         each.direct_url,
-                        each.local_archive,
+                        each.local_source,
                         each.archive,
                         each.excluded,
                         each.is_editable,
@@ -104,13 +104,13 @@ class Instantiation:
 
 
 def _distribution(values: Any) -> Distribution:
-    footprint, tree, requested, direct_url, local_archive, archive, excluded, is_editable = values
+    footprint, tree, requested, direct_url, local_source, archive, excluded, is_editable = values
     return Distribution(
         footprint=Footprint.from_tuple(footprint),
         tree=tree,
         requested=requested,
         direct_url=direct_url,
-        local_archive=local_archive,
+        local_source=local_source,
         archive=archive,
         excluded=excluded,
         is_editable=is_editable,

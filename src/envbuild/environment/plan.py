@@ -11,7 +11,7 @@ from envbuild.environment.manifest import (
     ManifestEditable,
     WrittenDigest,
 )
-from envbuild.environment.written import PREFIX, local_archive, uv_cache, written_files
+from envbuild.environment.written import PREFIX, local_source, uv_cache, written_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def describe_distribution(
         scripts=target.scheme.scripts,
         requested=package.requested,
         direct_url=direct_url,
-        uv_cache=None if local_archive(package) is None else uv_cache(None),
+        uv_cache=None if local_source(package) is None else uv_cache(None),
     )
     editable: ManifestEditable | None = None
     if payload is not None:

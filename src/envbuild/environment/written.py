@@ -17,6 +17,8 @@ from envbuild.selection.model import Sdist, Wheel
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from envbuild.canonical import Json
     from envbuild.environment.placement import Placement
     from envbuild.selection.model import SelectedPackage
@@ -58,7 +60,7 @@ def written_files(
         scripts: the scheme's folder of scripts.
         requested: whether a root asks for it.
         direct_url: content of `direct_url.json`, `None` for what comes from an index.
-        uv_cache: content of `uv_cache.json`, `None` unless the archive is a local file.
+        uv_cache: content of `uv_cache.json`, `None` unless it is from a local file or folder.
     """
     info = placement.info
     files = []
@@ -111,7 +113,8 @@ def direct_url(package: SelectedPackage, *, lock_folder: str) -> bytes | None:
         case "path":
             document = {"archive_info": _archive_info(package), "url": _file_url(location)}
         case "directory":
-            document = {"dir_info": {}, "url": _file_url(location)}
+            # Said although it is the default: to uv, what says nothing may be an editable.
+            document = {"dir_info": {"editable": False}, "url": _file_url(location)}
         case "editable":
             document = {"dir_info": {"editable": True}, "url": _file_url(location)}
         case "git":
@@ -134,14 +137,16 @@ def concrete(direct_url: bytes, *, lock_folder: str) -> bytes:
     return f"{head}file://{quote(absolute)}{end}{tail}".encode()
 
 
-def local_archive(package: SelectedPackage) -> str | None:
-    """Return the path of the local file that `package` is locked from, relative as in the lock.
+def local_source(package: SelectedPackage) -> str | None:
+    """Return the path of the local file or folder that `package` is locked from, as in the lock.
 
-    `None` where it is locked from anything else: uv compares the time stamp of just these files
-    with what it kept at installation, and installs anew where there is nothing to compare.
+    `None` where it is locked from anything else: uv compares the times of just these with what it
+    kept at installation, and installs anew where there is nothing to compare.
     """
     if package.source == "path":
         return package.source_location
+    if package.source in {"directory", "editable"}:
+        return posixpath.normpath(posixpath.join(package.source_location, package.subdirectory))
     if package.source == "url" and package.source_location.startswith("file:"):
         from urllib.parse import unquote, urlsplit
 
@@ -149,19 +154,29 @@ def local_archive(package: SelectedPackage) -> str | None:
     return None
 
 
-def uv_cache(changed: int | None) -> bytes:
-    """Return the content of `uv_cache.json`, by which uv knows an archive that it has installed.
+def uv_cache(changed: int | None, folders: Mapping[str, Json] | None = None) -> bytes:
+    """Return the content of `uv_cache.json`, by which uv knows what it has installed.
 
     Args:
-        changed: when the archive's inode last changed (`st_ctime_ns`); `None` in symbolic content.
+        changed: when the inode of the archive, or the last one of the files that count, changed
+            (`st_ctime_ns`); `None` in symbolic content.
+        folders: what uv notes of folders that count, by the path that names them.
     """
-    stamp: Json = None
-    if changed is not None:
-        seconds, nanoseconds = divmod(changed, 10**9)
-        stamp = {"nanos_since_epoch": nanoseconds, "secs_since_epoch": seconds}
     return canonical.encode(
-        {"commit": None, "directories": {}, "env": {}, "tags": None, "timestamp": stamp}
+        {
+            "commit": None,
+            "directories": dict(folders or {}),
+            "env": {},
+            "tags": None,
+            "timestamp": None if changed is None else uv_timestamp(changed),
+        }
     )
+
+
+def uv_timestamp(nanoseconds: int) -> dict[str, Json]:
+    """Return a time since the epoch as uv writes it."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    return {"nanos_since_epoch": rest, "secs_since_epoch": seconds}
 
 
 def _archive_info(package: SelectedPackage) -> dict[str, Json]:

@@ -133,6 +133,11 @@ class LocalFile:
         return self.fingerprint[-3]
 
     @property
+    def changed(self) -> int:
+        """When the inode last changed, in nanoseconds; that of what a link leads to."""
+        return self.fingerprint[-1]
+
+    @property
     def signature(self) -> Signature:
         """Modification time in nanoseconds, inode number and size."""
         return self.fingerprint[-2], self.fingerprint[-5], self.fingerprint[-3]
@@ -180,14 +185,7 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
         if not editable:
             search.add_folder("", folder)
             search.leave_out(BUILD_LOCK)
-        for key in keys:
-            match key:
-                case FileKey(path=path):
-                    search.add_file(os.path.join(folder, path))
-                case GlobKey(patterns=patterns, folder=below):
-                    search.add_glob(os.path.normpath(f"{folder}/{below}"), patterns)
-                case FolderKey() | GitKey() | VariableKey():
-                    pass
+        search.add_keyed(keys)
     except OSError as error:
         raise LocalTreeUnreadable(os.fsdecode(error.filename or folder), error) from error
     facts = {fact for key in keys for fact in _facts(key, folder, environ, history)}
@@ -205,6 +203,23 @@ def find_files(folder: str, environ: Mapping[str, str], *, editable: bool) -> Lo
         history=None if editable else history,
         notes=tuple(sorted(search.notes)),
     )
+
+
+def find_keyed(
+    folder: str, environ: Mapping[str, str]
+) -> tuple[tuple[CacheKey, ...], list[LocalFile]]:
+    """Return what uv looks at in a project's folder, and those files of it that are there.
+
+    Raises:
+        OSError: the operating system refuses.
+        NotToml, InvalidEntry: `cache-keys` cannot be read; `Problems` for several.
+    """
+    folder = os.path.realpath(folder)
+    stated = _cache_keys(folder, _project_file(folder))
+    keys = DEFAULT if stated is None else stated
+    search = _Search(folder, environ)
+    search.add_keyed(keys)
+    return keys, search.finish("")[1]
 
 
 def _project_file(folder: str) -> bytes | None:
@@ -246,6 +261,17 @@ class _Search:
                 self._add_link(whole, f"{place}/{path}", path, status)
             # What is neither can hold nothing that is still there when it is looked for.
         self._above.discard(place)
+
+    def add_keyed(self, keys: Iterable[CacheKey]) -> None:
+        """Add the files that `cache-keys` name."""
+        for key in keys:
+            match key:
+                case FileKey(path=path):
+                    self.add_file(os.path.join(self._folder, path))
+                case GlobKey(patterns=patterns, folder=below):
+                    self.add_glob(os.path.normpath(f"{self._folder}/{below}"), patterns)
+                case FolderKey() | GitKey() | VariableKey():
+                    pass
 
     def leave_out(self, path: str) -> None:
         """Take a file out again."""

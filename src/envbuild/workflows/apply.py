@@ -479,12 +479,17 @@ class _Run:
         url, cache = distribution.direct_url, None
         if url is not None:
             url = concrete(url, lock_folder=self.inputs.folder)
-        if distribution.local_archive is not None:
-            path = os.path.join(self.inputs.folder, distribution.local_archive)
-            try:
-                cache = uv_cache(os.stat(path).st_ctime_ns)
-            except OSError:
-                cache = None
+        if distribution.local_source is not None:
+            path = os.path.join(self.inputs.folder, distribution.local_source)
+            if os.path.isdir(path):
+                from envbuild.workflows.uv_note import note_of
+
+                cache = note_of(path, self.workshop.environ)
+            else:
+                try:
+                    cache = uv_cache(os.stat(path).st_ctime_ns)
+                except OSError:
+                    cache = None
         written = written_files(
             placement,
             prefix=self.prefix,

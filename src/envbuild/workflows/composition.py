@@ -5,7 +5,7 @@ from __future__ import annotations
 from envbuild.digest import digest_of
 from envbuild.environment.footprint import Footprint, owners
 from envbuild.environment.instantiation import Distribution, Instantiation
-from envbuild.environment.written import PROJECT, direct_url, local_archive
+from envbuild.environment.written import PROJECT, direct_url, local_source
 from envbuild.errors import VenvError, raise_all
 from envbuild.frozen import frozen
 from envbuild.workflows.descriptions import Described, shared_key
@@ -92,7 +92,7 @@ class Composition:
                     tree=self._trees[package.name],
                     requested=package.requested,
                     direct_url=direct_url(package, lock_folder=PROJECT),
-                    local_archive=local_archive(package),
+                    local_source=local_source(package),
                     archive=package.distribution.label,
                     excluded=excluded.get(package.name, ()),
                     is_editable=package.name in self._editables,

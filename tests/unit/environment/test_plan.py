@@ -206,7 +206,13 @@ def test_an_editable_is_described_by_its_folder_and_its_payload() -> None:
     assert found.editable.folder == "packages/live"
     info = INFO.format("live")
     assert [file.path for file in found.written] == sorted(
-        ["bin/live", f"{info}/INSTALLER", f"{info}/REQUESTED", f"{info}/direct_url.json"]
+        [
+            "bin/live",
+            *(
+                f"{info}/{name}"
+                for name in ("INSTALLER", "REQUESTED", "direct_url.json", "uv_cache.json")
+            ),
+        ]
     )
     assert found.direct_url is not None
     assert "{project}/packages/live" in found.direct_url

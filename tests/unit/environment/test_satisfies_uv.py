@@ -13,7 +13,7 @@ import pytest
 from uv import find_uv_bin
 
 from envbuild.environment.skeleton import skeleton_files, skeleton_folders, skeleton_links
-from envbuild.environment.written import direct_url, local_archive, uv_cache, written_files
+from envbuild.environment.written import direct_url, local_source, uv_cache, written_files
 from envbuild.selection.model import SelectedPackage, Wheel
 from envbuild.target.probe import probe
 from support.index_server import IndexServer
@@ -120,7 +120,7 @@ def install(project: Path, interpreter: Interpreter) -> None:
     wheels = {path.name: path for path in project.parent.rglob("*.whl")}
     lock = tomllib.loads((project / "uv.lock").read_text(encoding="utf-8"))
     for package in packages(lock):
-        archive = local_archive(package)
+        archive = local_source(package)
         wheel = unpacked_wheel(str(wheels[f"{package.name}-1-py3-none-any.whl"]))
         placement = wheel.place(package.name, target.scheme)
         changed = None if archive is None else os.stat(project / archive).st_ctime_ns

@@ -12,7 +12,7 @@ from envbuild.environment.written import (
     WrittenFile,
     concrete,
     direct_url,
-    local_archive,
+    local_source,
     uv_cache,
     written_files,
 )
@@ -146,7 +146,10 @@ COMMIT = "0123456789" * 4
             package("path", "/elsewhere/./demo.whl"),
             {"archive_info": HASHES, "url": "file:///elsewhere/demo.whl"},
         ),
-        (package("directory", "."), {"dir_info": {}, "url": "file:///home/me/a%20project"}),
+        (
+            package("directory", "."),
+            {"dir_info": {"editable": False}, "url": "file:///home/me/a%20project"},
+        ),
         (
             package("editable", "packages/demo"),
             {"dir_info": {"editable": True}, "url": "file:///home/me/a%20project/packages/demo"},
@@ -230,14 +233,17 @@ def test_content_without_a_place_in_the_project_is_left_as_it_is() -> None:
     [
         (package("path", "../demo.whl"), "../demo.whl"),
         (package("url", "file:///a%20b/demo.whl#x"), "/a b/demo.whl"),
+        (package("directory", "packages/demo"), "packages/demo"),
+        (package("editable", "."), "."),
         (package("url", "https://host.example/demo.whl"), None),
+        (package("git", "https://host.example/demo#0123"), None),
         (package("registry", "wheels"), None),
     ],
 )
-def test_local_archives_are_those_that_the_lock_names_itself(
+def test_local_sources_are_those_that_the_lock_names_itself(
     selected: SelectedPackage, path: str | None
 ) -> None:
-    assert local_archive(selected) == path
+    assert local_source(selected) == path
 
 
 def test_uv_cache_holds_the_time_at_which_the_archive_changed() -> None:
