@@ -23,7 +23,9 @@ from envbuild.events import SILENT
 from envbuild.frozen import replace
 from envbuild.maintenance.verify import verify_store
 from envbuild.realise.build import BuildFailed
+from envbuild.realise.remembered import remember
 from envbuild.sandbox.machine import Missing, SandboxUnavailable
+from envbuild.sandbox.probe import identity
 from envbuild.sandbox.processes import descendants
 from envbuild.store import layout
 from envbuild.store.local import Store, StoreUnusable
@@ -358,7 +360,7 @@ def test_an_answer_that_makes_no_sense_is_a_failure_of_the_build(bench: Bench) -
     )
     hooks = {what: f"{before}{action}\nos._exit(0)" for what, action in ANSWERS.items()}
     # Who waits for a pipe waits for the limit.
-    limits = BuildLimits(seconds=5)
+    limits = BuildLimits(seconds=4)
     for what, error in failures(bench, hook_bodies=hooks, build_limits=limits).items():
         assert isinstance(error, BuildFailed), what
         expected = "cannot be imported" if what == "odd types" else "get_requires_for_build_wheel"
@@ -368,7 +370,7 @@ def test_an_answer_that_makes_no_sense_is_a_failure_of_the_build(bench: Bench) -
 
 LEFT: Mapping[str, str] = {
     "folders that are very deep": (
-        "for _ in range(3000):\n    os.mkdir('d')\n    os.chdir('d')\nopen('file', 'w').close()"
+        "for _ in range(2100):\n    os.mkdir('d')\n    os.chdir('d')\nopen('file', 'w').close()"
     ),
     "folders that are closed": (
         "os.makedirs('a/b/c')\nopen('a/b/file', 'w').close()\n"
@@ -565,9 +567,7 @@ def test_where_no_sandbox_seals_nothing_is_built_if_one_is_required(
         Missing(rung="bubblewrap", reason="no `bwrap`", remedy="install it"),
         Missing(rung="namespaces", reason="refused", remedy=None),
     )
-    folder = tmp_path / "weak" / "builds"
-    folder.mkdir(parents=True)
-    (folder / "sandboxes.json").write_text(json.dumps(weak))
+    remember(f"{tmp_path}/weak/builds/sandboxes.json", list(identity()), weak)
     lock(bench, sdist(tmp_path / "sdists", "harmless"))
     with pytest.raises(SandboxUnavailable) as caught:
         bench.realise(sandbox="require", cache=str(tmp_path / "weak"))
