@@ -1,8 +1,8 @@
 """Real projects of many kinds, each as the files that its author would have written.
 
-They are locked when a test runs, so their dependencies move with the index; `no-build` keeps them
-to what has wheels. `imports` are modules that must be importable, `extra_arguments` are understood
-by `envbuild realize` and by `uv sync` alike.
+They are locked when a test runs, so their dependencies move with the index; `no-build` keeps these
+to what has wheels. `imports` are modules that must be importable with the first of the `variants`,
+arguments that `envbuild realize` and `uv sync` both understand.
 """
 
 from __future__ import annotations
@@ -177,8 +177,13 @@ build-backend = "hatchling.build"
 """,
             "parts/ledger/src/shop_ledger/__init__.py": "",
         },
-        imports=("attrs", "jinja2", "requests"),
-        variants=(("--no-install-workspace",), ("--no-install-local", "--no-dev")),
+        imports=("attrs", "jinja2", "requests", "shop_basket", "shop_ledger"),
+        variants=(
+            (),
+            ("--no-editable",),
+            ("--no-install-workspace",),
+            ("--no-install-local", "--no-dev"),
+        ),
     ),
     Project(
         name="forks",
