@@ -1,7 +1,7 @@
 """One build: a source tree and an environment, laid out; the backend's hooks, run in a sandbox (PEP 517).
 
-The tree is copied, since a build may write into its sources; the environment is linked from the
-store and can only be read. Where the sandbox has fixed paths, both are where they are on every
+The tree is copied, since a build may write into its sources; the environment, which it shares with
+others, can only be read. Where the sandbox has fixed paths, both are where they are on every
 machine. What is printed goes into one log, hook after hook.
 
 An editable (PEP 660) is built where it lies, since what comes of it leads there: its folder can be
@@ -18,12 +18,8 @@ import stat
 from dataclasses import replace
 
 from envbuild.buildlock.model import plain_requirements
-from envbuild.environment.link import Job, place, probe_mode
-from envbuild.environment.skeleton import skeleton_files, skeleton_folders, skeleton_links
-from envbuild.environment.spread import place as plan_placement
-from envbuild.environment.written import written_files
 from envbuild.errors import RealiseError
-from envbuild.events import SILENT, BuildPrinted
+from envbuild.events import BuildPrinted
 from envbuild.frozen import frozen
 from envbuild.realise.build_system import is_requirement
 from envbuild.realise.causes import likely_cause
@@ -46,10 +42,10 @@ if TYPE_CHECKING:
 
     from envbuild.derivation.build import Backend
     from envbuild.digest import Digest
-    from envbuild.environment.placement import Placement
     from envbuild.events import Reporter
     from envbuild.realise.build_facts import BuildFacts
     from envbuild.realise.bytecode import Bytecode
+    from envbuild.realise.environments import BuildEnvironment, BuildEnvironments
     from envbuild.realise.git_history import History
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Limits, Outcome, Rung
@@ -57,9 +53,6 @@ if TYPE_CHECKING:
     from envbuild.store.local import Store
     from envbuild.store.tree import Tree
     from envbuild.target.model import Target
-
-ENVIRONMENT = "/environment"
-"""Where the build environment is, on a rung with fixed paths."""
 
 _OBJECTS = "/objects"
 """Where the objects of a repository are, on such a rung."""
@@ -145,6 +138,7 @@ class Place:
         stop: ends all builds.
         reporter: told what is printed.
         bytecode: for what builds import.
+        environments: that builds are done in.
         turns: one for each backend that may run at a time.
     """
 
@@ -159,6 +153,7 @@ class Place:
     stop: Stop
     reporter: Reporter
     bytecode: Bytecode
+    environments: BuildEnvironments
     turns: Semaphore
 
 
@@ -203,12 +198,12 @@ class BuildRoom:
             for key, values in config_settings.items()
         }
         self._work = f"{folder}/work"
-        self._environment = f"{folder}/environment"
+        self._own_environment = f"{folder}/environment"
+        self._environment: BuildEnvironment | None = None
         self._log = f"{folder}/log"
         self._copied = False
         # What the interpreter is told may change what it makes of bytecode.
         self._reads_bytecode = not any(name.startswith("PYTHON") for name in variables)
-        self._placements: list[Placement] = []
         self._expected: list[str] | None = None
         self._ahead: Outcome | None = None
         self.duration_ms = 0
@@ -231,6 +226,11 @@ class BuildRoom:
             pass
 
     @property
+    def _furnished(self) -> BuildEnvironment:
+        assert self._environment is not None
+        return self._environment
+
+    @property
     def _hook(self) -> str:
         return "build_editable" if isinstance(self._source, str) else "build_wheel"
 
@@ -241,68 +241,17 @@ class BuildRoom:
             return file.read()
 
     def furnish(self, trees: Mapping[str, Digest]) -> None:
-        """Lay the build environment out anew: the distributions called so, in these trees.
+        """Take another build environment: the distributions called so, in these trees.
 
         Raises:
             VenvError: they do not fit into one environment.
             StoreError: a tree is damaged.
         """
         self._ahead = None
-        remove_all(self._environment)
-        os.mkdir(self._environment)
-        where, target, store = self._where, self._where.target, self._where.store
-        prefix = self._inner(self._environment, ENVIRONMENT)
-        executable = where.facts.executable
-        for folder in skeleton_folders(target.scheme):
-            os.makedirs(f"{self._environment}/{folder}", exist_ok=True)
-        for path, leads_to in skeleton_links(target, executable):
-            os.symlink(leads_to, f"{self._environment}/{path}")
-        for file in skeleton_files(
-            target,
-            prefix=prefix,
-            home=os.path.dirname(executable),
-            executable=executable,
-            prompt="build",
-        ):
-            _write(f"{self._environment}/{file.path}", file.data)
-        mode, _ = probe_mode(store.path, self._environment, "auto", required=False)
-        self._placements = []
-        for name, digest in sorted(trees.items()):
-            tree = store.read_tree(digest)
-            assert tree is not None
-            placement = plan_placement(
-                tree,
-                digest=digest,
-                distribution=name,
-                scheme=target.scheme,
-                python=target.markers["python_version"],
-                read=store.read_blob,
-            )
-            written = written_files(
-                placement,
-                prefix=prefix,
-                scripts=target.scheme.scripts,
-                requested=False,
-                direct_url=None,
-            )
-            job = Job(
-                load=lambda placement=placement, written=written: (placement, written),  # type: ignore[misc]
-                files=sum(len(files) for _, files in placement.links),
-                folders=len(placement.folders),
-            )
-            # One at a time: what places many at once forks, which no thread may do.
-            place(
-                [job],
-                store=store.path,
-                root=self._environment,
-                mode=mode,
-                required=False,
-                reporter=SILENT,
-            )
-            self._placements.append(placement)
-            if self._reads_bytecode:
-                for path, compiled in where.bytecode.files(placement, ENVIRONMENT):
-                    _add(f"{self._environment}/{path}", compiled)
+        remove_all(self._own_environment)
+        self._environment = self._where.environments.obtain(
+            trees, self._own_environment, with_bytecode=self._reads_bytecode
+        )
 
     def requires(self, expected: Iterable[str] | None = None) -> tuple[str, ...]:
         """Return what the backend says that it needs besides what is declared.
@@ -375,7 +324,7 @@ class BuildRoom:
         )
 
         folder = self._lay_out_source()
-        python = f"{self._inner(self._environment, ENVIRONMENT)}/bin/python"
+        python = f"{self._furnished.inner}/bin/python"
         try:
             caller = BuildBackendHookCaller(
                 folder,
@@ -445,7 +394,7 @@ class BuildRoom:
 
     def _request(self, argv: tuple[str, ...], cwd: str | None, more: Mapping[str, str]) -> Request:
         work = self._inner(self._work, FOLDER)
-        programs = f"{self._inner(self._environment, ENVIRONMENT)}/bin"
+        programs = f"{self._furnished.inner}/bin"
         variables = build_environment(
             self._variables,
             home=f"{work}/{HOME_NAME}",
@@ -498,7 +447,7 @@ class BuildRoom:
             return
         if isinstance(imported, list):
             paths = [path for path in imported if isinstance(path, str)]
-            self._where.bytecode.note(self._placements, paths)
+            self._where.bytecode.note(self._furnished.placements, paths)
 
     def _left(self) -> Limits:
         """Return what the next hook may use of what the whole build may."""
@@ -542,10 +491,7 @@ class BuildRoom:
                 os.unlink(part)
 
     def _reads(self) -> tuple[Readable, ...]:
-        environment = Readable(
-            outer=self._environment, inner=self._inner(self._environment, ENVIRONMENT)
-        )
-        where = self._where
+        where, environment = self._where, self._furnished
         folders = [*where.facts.folders, os.path.dirname(where.facts.executable), *where.tools]
         if isinstance(self._source, str):
             folders += repository_folders(self._source)
@@ -557,7 +503,7 @@ class BuildRoom:
         if self._history is not None:
             shown = self._shown(self._history)
             reads |= {path: Readable(outer=path, inner=inner) for path, inner in shown.items()}
-        return (environment, *reads.values())
+        return (Readable(outer=environment.folder, inner=environment.inner), *reads.values())
 
     def _lay_out_source(self) -> str:
         """Return the path inside of the project's folder, which is there afterwards."""
@@ -660,16 +606,6 @@ def _copy_file(source: str, path: str, mode: int) -> None:
         os.utime(target, _TIME)
     finally:
         os.close(target)
-
-
-def _add(path: str, data: bytes) -> None:
-    """Write a file, unless a distribution has one there."""
-    try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(path, "xb") as file:
-            file.write(data)
-    except FileExistsError:
-        pass
 
 
 def _read_answer(folder: str, name: str = "output.json") -> bytes:

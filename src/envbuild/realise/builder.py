@@ -283,12 +283,15 @@ class Builder:
 
         self._work.sources.prefetch(packages)
         stop = self._work.where.stop
-        with ThreadPoolExecutor(
-            # Twice as many as may run: the disk is used for some while backends run for others.
-            max_workers=max(1, min(2 * self._work.jobs, len(packages))),
-            initializer=interruption.ask,
-            initargs=(stop.is_set,),
-        ) as pool:
+        with (
+            self._work.where.environments,
+            ThreadPoolExecutor(
+                # Twice as many as may run: the disk is used for some while backends run for others.
+                max_workers=max(1, min(2 * self._work.jobs, len(packages))),
+                initializer=interruption.ask,
+                initargs=(stop.is_set,),
+            ) as pool,
+        ):
             futures = [pool.submit(self._build, package) for package in packages]
             try:
                 outcomes = [future.result() for future in futures]

@@ -53,6 +53,11 @@ class Bytecode:
         )[:16]
         self._mutex = threading.Lock()
         self._busy: dict[Digest, threading.Lock] = {}
+        self._counts: dict[Digest, int] = {}
+
+    def count(self, tree: Digest) -> int:
+        """Return how many modules of a wheel have been seen to be imported, as far as this run knows."""
+        return self._counts.get(tree, 0)
 
     def files(self, placement: Placement, prefix: str) -> list[tuple[str, bytes]]:
         """Return bytecode files for a distribution: path relative to the environment, and content.
@@ -93,9 +98,12 @@ class Bytecode:
 
     def _read(self, tree: Digest) -> dict[str, bytes | None]:
         data = read_cache(self._store, self._name(tree))
-        return {} if data is None else dict(marshal.loads(data))  # noqa: S302 - by `write_cache`
+        known = {} if data is None else dict(marshal.loads(data))  # noqa: S302 - by `write_cache`
+        self._counts[tree] = len(known)
+        return known
 
     def _write(self, tree: Digest, known: Mapping[str, bytes | None]) -> None:
+        self._counts[tree] = len(known)
         write_cache(self._store, self._name(tree), marshal.dumps(dict(known), 4))
 
     def _compile(self, blobs: Mapping[str, str], prefix: str) -> dict[str, bytes]:

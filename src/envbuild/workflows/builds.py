@@ -15,6 +15,7 @@ from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
 from envbuild.realise.bytecode import Bytecode
 from envbuild.realise.checkouts import Checkouts
+from envbuild.realise.environments import BuildEnvironments
 from envbuild.realise.git_cache import Repositories
 from envbuild.realise.remembered import recall, remember
 from envbuild.realise.source_trees import SourceTrees
@@ -243,13 +244,15 @@ def _builder(
     machine = _machine(options.cache)
     tools = find_tools(options.build_tools)
     facts = probe_build_facts(interpreter, cache_dir=options.cache)
+    rung = choose(machine, _accepted(options.sandbox))
+    bytecode = Bytecode(workshop.store, facts.executable, facts.identity)
     jobs = options.concurrent_builds or _processors()
     return Builder(
         Workplace(
             where=Place(
                 store=workshop.store,
                 machine=machine,
-                rung=choose(machine, _accepted(options.sandbox)),
+                rung=rung,
                 facts=facts,
                 target=interpreter.target,
                 tools=tools,
@@ -257,7 +260,10 @@ def _builder(
                 limits=_limits(options.build_limits),
                 stop=stop,
                 reporter=workshop.reporter,
-                bytecode=Bytecode(workshop.store, facts.executable, facts.identity),
+                bytecode=bytecode,
+                environments=BuildEnvironments(
+                    workshop.store, interpreter.target, facts, rung, bytecode
+                ),
                 turns=Semaphore(jobs),
             ),
             running=workshop.running,
