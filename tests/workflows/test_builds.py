@@ -24,6 +24,7 @@ from envbuild.selection.select import NoFittingWheel
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.workflows.build_log import NoLog, find_log
+from envbuild.workflows.watch import signature
 from support.own_backend import lock_archives, sdist
 from support.wheels import build_wheel
 from workflows.bench import Bench, bench_in
@@ -496,3 +497,21 @@ def test_what_is_missing_offline_is_told_at_once_for_wheels_and_for_builds(bench
     error = failure(bench, offline=True)
     assert isinstance(error, MissingOffline)
     assert error.names == ("made-1.0.tar.gz", "ready-1.0-py3-none-any.whl")
+
+
+def test_another_program_that_builds_is_looked_at_by_the_next_run(
+    bench: Bench, tmp_path: Path
+) -> None:
+    tools = tmp_path / "tools"
+    (tools / "bin").mkdir(parents=True)
+    program = tools / "bin" / "tool"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    lock(bench, sdist(tmp_path / "files", "made"))
+    watched = bench.realise(build_tools=(str(tools),)).watched
+    assert watched is not None
+    signatures = dict(watched.signatures)
+    assert signatures[str(program)] == signature(str(program))
+    program.write_text("#!/bin/sh\nexit 1\n")
+    assert signatures[str(program)] != signature(str(program))
+    assert signatures.keys() >= {"/usr/bin/cc", "/usr/bin/bwrap"}

@@ -8,5 +8,5 @@ INSTANTIATION = 3
 PLACEMENT = 2
 """Of a kept placement."""
 
-WRITER = 1
+WRITER = 2
 """Of what an environment is made of: the same facts are written differently, and all are renewed."""

@@ -30,6 +30,9 @@ _FORMAT = 1
 PROGRAMS = ("ar", "c++", "cargo", "cc", "cmake", "ld", "ninja", "pkg-config", "rustc")
 """Sorted, as derivations have them."""
 
+SANDBOX = "bwrap"
+"""The program that decides, by being there, how much a build is shut in."""
+
 _SECONDS = 20.0
 _SPEAKING_FOR_THEMSELVES = (
     r"(?:.+-)?(?:ar|clang|clang\+\+|cmake|g\+\+|gcc|ld(?:\.bfd|\.gold)?|ninja|pkg-config|pkgconf)"
@@ -89,6 +92,27 @@ def probe_toolchain(tools: Sequence[str], path: Sequence[str], *, cache_dir: str
             _probe(name, place, f"{cache_dir}/builds") for name, place in sorted(places.items())
         ),
     )
+
+
+def find_places(tools: Sequence[str], path: Sequence[str]) -> tuple[str, ...]:
+    """Return the paths at which it shows that `probe_toolchain` would find other programs.
+
+    These are all places where a program may be, whether there is one or not, and whatever a link in
+    such a place leads to, link by link. The arguments are those of `probe_toolchain`.
+    """
+    found: dict[str, None] = {}
+    waiting = [f"{folder}/{name}" for folder in path for name in (*PROGRAMS, SANDBOX)]
+    for folder in tools:
+        waiting += [
+            f"{folder}/bin",
+            *(f"{folder}/bin/{name}" for name in _programs(f"{folder}/bin")),
+        ]
+    for place in waiting:
+        if place not in found:
+            found[place] = None
+            if os.path.islink(place):
+                waiting.append(os.path.join(os.path.dirname(place), os.readlink(place)))
+    return tuple(found)
 
 
 def _probe(name: str, place: str, memory: str) -> Program:

@@ -19,7 +19,7 @@ from envbuild.realise.environments import BuildEnvironments
 from envbuild.realise.git_cache import Repositories
 from envbuild.realise.remembered import recall, remember
 from envbuild.realise.source_trees import SourceTrees
-from envbuild.realise.toolchain import find_tools, probe_toolchain
+from envbuild.realise.toolchain import find_places, find_tools, probe_toolchain
 from envbuild.sandbox.machine import choose, machine_from_json
 from envbuild.sandbox.model import LADDER, Limits, guarantees
 from envbuild.sandbox.probe import identity, probe
@@ -195,6 +195,11 @@ def find_missing(
             if each.name not in described.environment:
                 found[each.distribution.label] = None
     return tuple(found)
+
+
+def find_tool_places(options: RealiseOptions) -> tuple[str, ...]:
+    """Return the paths at which it shows that builds would be done with other programs."""
+    return find_places(find_tools(options.build_tools), SYSTEM_PATH)
 
 
 def settings_of(inputs: Inputs, options: RealiseOptions) -> BuildSettings:

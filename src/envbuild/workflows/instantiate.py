@@ -18,10 +18,11 @@ from envbuild.workflows.descriptions import Descriptions
 from envbuild.workflows.kept import Instantiated, keep
 from envbuild.workflows.options import Pinned
 from envbuild.workflows.placements import compute_placement
+from envbuild.workflows.watch import signature
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Collection, Mapping
 
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
@@ -89,7 +90,7 @@ def instantiate(
         pinned=_pinned(done, selection),
         fetched=sum(1 for result in done.values() if result.fetched),
         fetched_bytes=sum(result.fetched for result in done.values()),
-        signatures=_signatures(built.values()),
+        signatures=_signatures(built.values(), workshop.options),
     )
 
 
@@ -185,9 +186,14 @@ def _build(
 
 
 def _signatures(
-    built: Iterable[Built],
+    built: Collection[Built], options: RealiseOptions
 ) -> tuple[tuple[str, Signature | None], ...] | None:
-    found: list[tuple[str, Signature | None]] = []
+    """Return the signatures of what was built from, and of the programs that build."""
+    if not built:
+        return ()
+    from envbuild.workflows.builds import find_tool_places
+
+    found = [(path, signature(path)) for path in find_tool_places(options)]
     for each in built:
         if each.signatures is None:
             return None

@@ -151,7 +151,7 @@ def test_the_form_is_fixed() -> None:
         },
         "skeleton": [{"digest": "2" * 64, "executable": False, "path": "pyvenv.cfg"}],
         "version": 1,
-        "writer": 1,
+        "writer": 2,
     }
 
 
