@@ -17,7 +17,7 @@ from envbuild.errors import EnvbuildError
 from envbuild.events import SILENT
 from envbuild.frozen import replace
 from envbuild.realise.build import BuildFailed
-from envbuild.realise.builder import WrongWheel
+from envbuild.realise.built_wheels import WrongWheel
 from envbuild.realise.zip_directory import DamagedArchive
 from envbuild.selection.model import Request
 from envbuild.store import layout

@@ -15,9 +15,10 @@ import pytest
 from envbuild.errors import EnvbuildError, Problems
 from envbuild.frozen import replace
 from envbuild.realise.build import BuildFailed
-from envbuild.realise.builder import BuildCycle, WrongWheel
+from envbuild.realise.built_wheels import WrongWheel
 from envbuild.realise.execute import MissingOffline
 from envbuild.realise.fetch import HashMismatch
+from envbuild.realise.needs import BuildCycle
 from envbuild.resolver import uv_program
 from envbuild.selection.model import Request
 from envbuild.selection.select import NoFittingWheel

@@ -12,7 +12,8 @@ import pytest
 from envbuild.environment.manifest import decode_manifest
 from envbuild.errors import EnvbuildError
 from envbuild.frozen import replace
-from envbuild.realise.builder import BuildCycle, WrongWheel
+from envbuild.realise.built_wheels import WrongWheel
+from envbuild.realise.needs import BuildCycle
 from envbuild.selection.model import Request
 from envbuild.store import layout
 from envbuild.store.local import Store

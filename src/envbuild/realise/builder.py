@@ -10,47 +10,45 @@ What fails does not keep the others from being built; everything that failed is 
 
 from __future__ import annotations
 
-import os
 import threading
 
 from envbuild import canonical, interruption
 from envbuild.derivation.build import BuildWheel, Dependency, Platform
 from envbuild.derivation.compile import compile_packages
 from envbuild.derivation.model import Unpack
-from envbuild.derivation.payload import payload_digest, symbolic_tree
-from envbuild.digest import digest_of
-from envbuild.errors import EnvbuildError, RealiseError, raise_all
+from envbuild.derivation.payload import payload_digest
+from envbuild.errors import EnvbuildError, raise_all
 from envbuild.events import BuildFinished, BuildStarted
 from envbuild.frozen import frozen, replace
-from envbuild.lockfile.names import normalise
-from envbuild.lockfile.versions import is_version, same_version
-from envbuild.realise.build import BuildFailed, BuildRoom, HookFailed
+from envbuild.realise.build import BuildRoom, HookFailed
 from envbuild.realise.build_system import read_build_system
-from envbuild.realise.unpack import unpack_wheel
+from envbuild.realise.built import Built, Described, Rebuilt
+from envbuild.realise.built_wheels import BuiltWheels, Undertaking
+from envbuild.realise.needs import Needs
 from envbuild.selection.model import LocalTree, Repository, RepositoryFile
-from envbuild.selection.wheels import WheelChooser
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.local import StoreUnusable
-from envbuild.store.publish import Publication, write_record
-from envbuild.store.records import BuildOutput, Realisation, RebuildOutput
+from envbuild.store.publish import Publication
+from envbuild.store.records import BuildOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Protocol
 
-    from envbuild.canonical import Json
     from envbuild.derivation.build import Toolchain
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
     from envbuild.realise.build import Place
     from envbuild.realise.build_system import BuildSystem
+    from envbuild.realise.built import BuildPins
     from envbuild.realise.checkouts import CheckedOut
     from envbuild.realise.local_files import Signature
     from envbuild.realise.source_trees import SourceTree, SourceTrees
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
+    from envbuild.store.records import Realisation
     from envbuild.store.running import Running
 
     class Pins(Protocol):
@@ -83,150 +81,6 @@ if TYPE_CHECKING:
         def config_settings(self, name: str) -> Mapping[str, tuple[str, ...]]:
             """Return what the backend of a package is to be told."""
             ...
-
-
-_TOLD_BYTES = 2**20
-"""As much of what a build printed is searched for why it failed, at most."""
-
-
-class BuildCycle(RealiseError):
-    """Packages that are built with one another.
-
-    Attributes:
-        names: of the packages, the first one at the end again.
-    """
-
-    def __init__(self, names: Sequence[str]) -> None:
-        chain = " is built with ".join(f"`{name}`" for name in names)
-        super().__init__(
-            f"nothing can be built first: {chain}",
-            hint="take a wheel for one of them: leave it out of `--no-binary`",
-        )
-        self.names = tuple(names)
-
-
-class WrongWheel(RealiseError):
-    """A wheel that was built, and is not the one that was to be built.
-
-    Attributes:
-        name: of the package.
-        version: likewise, `None` where the lock has none.
-        filename: of what was built.
-        reason: what is wrong with it.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        version: str | None,
-        filename: str,
-        reason: str,
-        *,
-        hint: str | None = None,
-    ) -> None:
-        package = f"`{name}` {version}" if version else f"`{name}`"
-        super().__init__(f"building {package} gave `{filename}`, {reason}", hint=hint)
-        self.name = name
-        self.version = version
-        self.filename = filename
-        self.reason = reason
-
-
-@frozen
-class BuildPins:
-    """What something is built with.
-
-    Attributes:
-        packages: everything in the build environment.
-        requires: everything that this meets; sorted.
-        is_whole: whether what the backend adds is among it.
-        reason: where it is not, why, as a sentence without its full stop.
-        extra_requires: those of `requires` that the project adds.
-        hook_requires: those that the backend adds.
-        strategy: by which the versions were chosen, for people.
-    """
-
-    packages: tuple[SelectedPackage, ...]
-    requires: tuple[str, ...]
-    is_whole: bool
-    reason: str = ""
-    extra_requires: tuple[str, ...] = ()
-    hook_requires: tuple[str, ...] = ()
-    strategy: str = ""
-
-
-@frozen
-class Built:
-    """What came of a package.
-
-    Attributes:
-        version: of the wheel.
-        tree: of the wheel.
-        made_by: the derivation that gives it.
-        payload: the tree's payload digest.
-        folder: for an editable, the folder that it leads to.
-        signatures: of paths on this machine, see `SourceTree`; all those that this rests on.
-        notes: what the user should know.
-        fetched: bytes that came from elsewhere for it.
-        pinned: SHA-256 of the source archive where the lock has none and it was hashed just now.
-        realisation: for a build, what is known of it.
-        is_new: whether it was built just now.
-    """
-
-    version: str
-    tree: Digest
-    made_by: BuildWheel | Unpack
-    payload: Digest
-    folder: str | None = None
-    signatures: tuple[tuple[str, Signature | None], ...] | None = ()
-    notes: tuple[str, ...] = ()
-    fetched: int = 0
-    pinned: str | None = None
-    realisation: Realisation | None = None
-    is_new: bool = False
-
-
-@frozen
-class Described:
-    """What a package is built from and with, as far as that is known without doing anything.
-
-    Attributes:
-        package: which.
-        source: digest of its source tree, `None` where that is not in the store.
-        system: how that tree says that it is built; `None` likewise.
-        pins: what it is built with, `None` where the sources are not there.
-        environment: of that, what is in the store, by name.
-        derivation: of the wheel, `None` where something is missing that decides it.
-        resolved: the derivation with its inputs replaced by what they gave; `None` likewise.
-    """
-
-    package: SelectedPackage
-    source: Digest | None = None
-    system: BuildSystem | None = None
-    pins: BuildPins | None = None
-    environment: Mapping[str, Built]
-    derivation: BuildWheel | None = None
-    resolved: dict[str, Json] | None = None
-
-    @property
-    def key(self) -> Digest | None:
-        """The resolved key, `None` where that is not known."""
-        return None if self.resolved is None else canonical.digest(self.resolved)
-
-
-@frozen
-class Rebuilt:
-    """What came of a build that was done although its outcome may have been known.
-
-    Attributes:
-        key: the resolved key.
-        known: what had come of it before, and is what environments get; `None` where nothing had.
-        made: what came of it now.
-    """
-
-    key: Digest
-    known: Realisation | None
-    made: Realisation
 
 
 @frozen
@@ -263,9 +117,9 @@ class Builder:
         self._mutex = threading.Lock()
         self._busy: dict[str, threading.Lock] = {}
         self._done: dict[str, Built | EnvbuildError] = {}
-        self._needs: dict[str, dict[str, str]] = {}
+        self._needs = Needs()
+        self._wheels = BuiltWheels(workplace.where, workplace.running, workplace.limits)
         tags = workplace.where.target.tags
-        self._chooser = WheelChooser(tags)
         self._platform = Platform(
             name=workplace.where.target.platform,
             libc=workplace.where.target.libc,
@@ -333,7 +187,7 @@ class Builder:
         described = self.describe(package)
         if described.derivation is None or described.key is None:
             return None
-        known = self._known(described.key)
+        known = self._wheels.find(described.key)
         return None if known is None else self._built(described.derivation, known)
 
     def describe(self, package: SelectedPackage) -> Described:
@@ -361,9 +215,8 @@ class Builder:
         )
         if not pins.is_whole or len(environment) < len(pins.packages):
             return described
-        derivation = self._derivation(job, pins, environment)
-        resolved = derivation.resolved(job.source.digest, _payloads(environment))
-        return replace(described, derivation=derivation, resolved=resolved)
+        undertaking = self._undertaking(job, pins, environment)
+        return replace(described, derivation=undertaking.derivation, resolved=undertaking.resolved)
 
     def _find_dependency(self, package: SelectedPackage) -> Built | None:
         if package.is_built:
@@ -423,7 +276,7 @@ class Builder:
     ) -> tuple[tuple[str, Signature | None], ...] | None:
         """Return the signatures of sources, and of those of all that they were built with."""
         found = [source.signatures]
-        for needed in self._needs[identity]:
+        for needed in self._needs.of(identity):
             done = self._done[needed]
             assert isinstance(done, Built)
             found.append(done.signatures)
@@ -441,9 +294,9 @@ class Builder:
         if not pins.is_whole:
             return None
         environment = self._environment(package, identity, pins)
-        derivation = self._derivation(job, pins, environment)
-        known = self._known(derivation.resolved_key(source.digest, _payloads(environment)))
-        return None if known is None else self._built(derivation, known)
+        undertaking = self._undertaking(job, pins, environment)
+        known = self._wheels.find(undertaking.key)
+        return None if known is None else self._built(undertaking.derivation, known)
 
     def _realise_from(self, package: SelectedPackage, source: SourceTree, identity: str) -> Built:
         job = _job(package, source)
@@ -464,7 +317,7 @@ class Builder:
         """Realise everything that a package is built with."""
         wheels = [each for each in pins.packages if not each.is_built]
         built = [each for each in pins.packages if each.is_built]
-        self._note_needs(package, identity, built)
+        self._needs.add(identity, package.name, {_identity(each): each.name for each in built})
         nodes = compile_packages(wheels, verify_record=self._work.verify_record)
         trees, _ = self._work.sources.unpack(nodes)
         environment = {
@@ -476,34 +329,6 @@ class Builder:
                 raise outcome
             environment[each.name] = outcome
         return environment
-
-    def _note_needs(
-        self, package: SelectedPackage, identity: str, built: Sequence[SelectedPackage]
-    ) -> None:
-        """Take down that one package waits for others, and refuse what would wait for ever."""
-        with self._mutex:
-            needs = self._needs.setdefault(identity, {})
-            for each in built:
-                chain = self._chain(_identity(each), identity)
-                if _identity(each) == identity:
-                    raise BuildCycle([package.name, package.name])
-                if chain is not None:
-                    raise BuildCycle([package.name, each.name, *chain])
-                needs[_identity(each)] = each.name
-
-    def _chain(self, start: str, end: str) -> list[str] | None:
-        """Return the names on the way from what `start` needs to `end`, `None` where there is none."""
-        waiting: list[tuple[str, list[str]]] = [(start, [])]
-        seen = {start}
-        while waiting:
-            at, names = waiting.pop()
-            for needed, name in self._needs.get(at, {}).items():
-                if needed == end:
-                    return [*names, name]
-                if needed not in seen:
-                    seen.add(needed)
-                    waiting.append((needed, [*names, name]))
-        return None
 
     def _unpacked(self, node: Node, tree: Digest) -> Built:
         assert isinstance(node.unpack, Unpack)
@@ -537,11 +362,12 @@ class Builder:
         write_cache(self._store, name, payload.encode("ascii"))
         return payload
 
-    def _derivation(
+    def _undertaking(
         self, job: _Job, pins: BuildPins, environment: Mapping[str, Built]
-    ) -> BuildWheel:
+    ) -> Undertaking:
+        """Return the build that is to be done, once it is known with what."""
         package, where = job.package, self._work.where
-        return BuildWheel(
+        derivation = BuildWheel(
             source=job.source.made_by,
             subdirectory=job.source.subdirectory,
             distribution=package.name,
@@ -565,17 +391,12 @@ class Builder:
             rung=where.rung,
             network=package.name in where.network,
         )
-
-    def _known(self, key: Digest) -> Realisation | None:
-        """Return what a build is known to give."""
-        self._work.running.needs(keys=[key])
-        for realisation in self._store.realisations(key):
-            match realisation.output:
-                case BuildOutput(digest=tree):
-                    self._work.running.needs(trees=[tree])
-                    if self._store.has_tree(tree):
-                        return realisation
-        return None
+        return Undertaking(
+            package=package,
+            derivation=derivation,
+            source=job.source.digest,
+            payloads={name: each.payload for name, each in environment.items()},
+        )
 
     def _built(self, derivation: BuildWheel, realisation: Realisation) -> Built:
         output = realisation.output
@@ -633,191 +454,48 @@ class Builder:
             with room:
                 room.furnish({name: each.tree for name, each in environment.items()})
                 # Until the backend was asked, it is taken to add nothing: nearly always that is so.
-                derivation = self._derivation(job, pins, environment)
-                key = derivation.resolved_key(job.source.digest, _payloads(environment))
-                with self._take_turn(key, package):
-                    is_known = self._known(key) is not None and not again
+                undertaking = self._undertaking(job, pins, environment)
+                with self._take_turn(undertaking):
+                    is_known = self._wheels.find(undertaking.key) is not None and not again
                     try:
                         hook_requires = room.requires(None if is_known else pins.hook_requires)
                     except HookFailed as error:
-                        raise self._failed(derivation, job, environment, room, error) from error
+                        raise self._wheels.fail(undertaking, room, error) from error
                     whole = self._pins(job, hook_requires)
                     if (whole.packages, whole.requires) == (pins.packages, pins.requires):
-                        return self._build_once(
-                            derivation, job, environment, room, publication, again=again
-                        )
+                        return self._build_once(undertaking, room, publication, again=again)
                 if whole.packages != pins.packages:
                     environment = self._environment(package, identity, whole)
                     room.furnish({name: each.tree for name, each in environment.items()})
-                derivation = self._derivation(job, whole, environment)
-                key = derivation.resolved_key(job.source.digest, _payloads(environment))
-                with self._take_turn(key, package):
-                    return self._build_once(
-                        derivation, job, environment, room, publication, again=again
-                    )
+                undertaking = self._undertaking(job, whole, environment)
+                with self._take_turn(undertaking):
+                    return self._build_once(undertaking, room, publication, again=again)
 
-    def _take_turn(self, key: Digest, package: SelectedPackage) -> locks.Lock:
-        """Wait until nobody else builds what has this key: of all who want it, one does it."""
-        path = self._store.absolute(layout.work_lock(key))
-        what = f"the build of {package.name}"
+    def _take_turn(self, undertaking: Undertaking) -> locks.Lock:
+        """Wait until nobody else does this build: of all who want it, one does it."""
+        path = self._store.absolute(layout.work_lock(undertaking.key))
+        what = f"the build of {undertaking.package.name}"
         return locks.wait_for_mutex(path, what=what, reporter=self._work.where.reporter)
 
     def _build_once(
-        self,
-        derivation: BuildWheel,
-        job: _Job,
-        environment: Mapping[str, Built],
-        room: BuildRoom,
-        publication: Publication,
-        *,
-        again: bool,
+        self, undertaking: Undertaking, room: BuildRoom, publication: Publication, *, again: bool
     ) -> _Outcome:
         """Build, unless somebody else has."""
-        package = job.package
-        known = self._known(derivation.resolved_key(job.source.digest, _payloads(environment)))
+        package, derivation = undertaking.package, undertaking.derivation
+        known = self._wheels.find(undertaking.key)
         if known is not None and not again:
             return _Outcome(derivation=derivation, known=known, made=None)
         try:
             wheel = room.build()
         except HookFailed as error:
-            raise self._failed(derivation, job, environment, room, error) from error
-        try:
-            made = self._publish(wheel, derivation, job, environment, room, publication)
-        except RealiseError:
-            # How it came to such a wheel may be in what it printed.
-            self._keep_failure(derivation, job, environment, room)
-            raise
+            raise self._wheels.fail(undertaking, room, error) from error
+        made = self._wheels.publish(wheel, undertaking, room, publication)
         self._work.where.reporter.report(
             BuildFinished(
                 name=package.name, version=package.version, seconds=room.duration_ms / 1000
             )
         )
         return _Outcome(derivation=derivation, known=known, made=made)
-
-    def _publish(
-        self,
-        wheel: str,
-        derivation: BuildWheel,
-        job: _Job,
-        environment: Mapping[str, Built],
-        room: BuildRoom,
-        publication: Publication,
-    ) -> Realisation:
-        """Look at a wheel that was built, and let it appear in the store.
-
-        What is known already stays as it is; what differs from it stands beside it.
-        """
-        from hashlib import file_digest
-
-        package, filename = job.package, os.path.basename(wheel)
-        version = self._check_name(package, filename)
-        with open(wheel, "rb") as file:
-            unpacked = unpack_wheel(
-                file.fileno(),
-                filename=filename,
-                distribution=package.name,
-                version=version,
-                verify_record=True,
-                limits=self._work.limits,
-                blobs=publication.blobs,
-            )
-            # Only now: what is no archive may be any size.
-            file.seek(0)
-            archive = file_digest(file, "sha256").hexdigest()
-        tree = publication.add_tree(unpacked.tree)
-        read = self._store.read_blob
-        unplaced = unpacked.tree
-        if job.editable is not None:
-            unplaced = symbolic_tree(unplaced, job.editable, read)
-        payload = payload_digest(unplaced, read)
-        resolved = derivation.resolved(job.source.digest, _payloads(environment))
-        publication.add_record(layout.DERIVATIONS, canonical.encode(derivation.as_json()))
-        key = publication.add_record(layout.DERIVATIONS, canonical.encode(resolved))
-        _, log = self._keep_log(key, room.log, durable=False)
-        known = {each.output_name for each in self._store.realisations(key)}
-        kind = RebuildOutput if known else BuildOutput
-        realisation = Realisation(
-            resolved_key=key,
-            output=kind(
-                digest=tree,
-                archive=archive,
-                duration_ms=room.duration_ms,
-                log=log,
-                payload=payload,
-                rung=self._work.where.rung,
-            ),
-            name=filename,
-            notes=unpacked.notes,
-        )
-        if tree not in known:
-            publication.add_realisation(realisation)
-        room.clear()
-        publication.commit()
-        return realisation
-
-    def _check_name(self, package: SelectedPackage, filename: str) -> str:
-        """Return the version of a wheel that is called as it should be."""
-        parts = filename.removesuffix(".whl").split("-")
-        name, version = package.name, package.version
-        if len(parts) not in {5, 6} or normalise(parts[0]) != name:
-            raise WrongWheel(name, version, filename, f"which is no wheel of `{name}`")
-        if self._chooser.choose([filename]) is None:
-            raise WrongWheel(name, version, filename, "which does not fit the interpreter")
-        found = parts[1]
-        if version is None:
-            if not is_version(found):
-                raise WrongWheel(name, version, filename, f"and `{found}` is no version")
-            return found
-        if isinstance(package.distribution, LocalTree) and not same_version(found, version):
-            raise WrongWheel(
-                name,
-                version,
-                filename,
-                "another version than the lock has",
-                hint="the project has changed since it was locked: lock it again",
-            )
-        return version
-
-    def _failed(
-        self,
-        derivation: BuildWheel,
-        job: _Job,
-        environment: Mapping[str, Built],
-        room: BuildRoom,
-        error: HookFailed,
-    ) -> BuildFailed:
-        """Keep the log of a build that failed, and return what to raise."""
-        path, data = self._keep_failure(derivation, job, environment, room)
-        return BuildFailed(
-            job.package.name,
-            job.package.version or "",
-            error.reason,
-            lines=data[-_TOLD_BYTES:].decode("utf-8", "replace").splitlines(),
-            log=self._store.absolute(path),
-            remedy=error.remedy,
-            network=job.package.name in self._work.where.network,
-        )
-
-    def _keep_failure(
-        self,
-        derivation: BuildWheel,
-        job: _Job,
-        environment: Mapping[str, Built],
-        room: BuildRoom,
-    ) -> tuple[str, bytes]:
-        """Keep what was printed by a build that came to nothing; return where, and that."""
-        resolved = canonical.encode(derivation.resolved(job.source.digest, _payloads(environment)))
-        key = digest_of(resolved)
-        write_record(self._store, layout.record(layout.DERIVATIONS, key), resolved)
-        data = room.log
-        path, _ = self._keep_log(key, data)
-        return path, data
-
-    def _keep_log(self, key: Digest, data: bytes, *, durable: bool = True) -> tuple[str, Digest]:
-        digest = digest_of(data)
-        path = layout.log(key, digest)
-        write_record(self._store, path, data, durable=durable)
-        return path, digest
 
 
 @frozen
@@ -892,7 +570,3 @@ def _identity(package: SelectedPackage) -> str:
 def _version_of(wheel: str) -> str:
     """Return the version that the file name of a wheel has."""
     return wheel.split("-")[1]
-
-
-def _payloads(environment: Mapping[str, Built]) -> dict[str, Digest]:
-    return {name: each.payload for name, each in environment.items()}

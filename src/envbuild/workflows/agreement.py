@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from envbuild.realise.builder import Built
+    from envbuild.realise.built import Built
     from envbuild.selection.model import SelectedPackage, Selection
     from envbuild.store.local import Store
     from envbuild.target.model import Target

@@ -28,7 +28,7 @@ from envbuild.buildlock.strategy import Demand, request_resolution
 from envbuild.derivation.sources import Checkout, LocalSource, UnpackSource
 from envbuild.errors import RealiseError, raise_all
 from envbuild.frozen import replace
-from envbuild.realise.builder import BuildPins
+from envbuild.realise.built import BuildPins
 from envbuild.selection.model import LocalTree, Repository, Sdist, SelectedPackage, Wheel
 
 TYPE_CHECKING = False

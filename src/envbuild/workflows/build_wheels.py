@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.events import Reporter
-    from envbuild.realise.builder import Built
+    from envbuild.realise.built import Built
     from envbuild.realise.wheel_file import WheelFile
     from envbuild.target.discover import FoundInterpreter
     from envbuild.target.model import Interpreter

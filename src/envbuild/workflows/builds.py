@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from envbuild.buildlock.settings import BuildSettings
     from envbuild.derivation.compile import Node
-    from envbuild.realise.builder import Built, Described, Rebuilt
+    from envbuild.realise.built import Built, Described, Rebuilt
     from envbuild.realise.execute import Realised
     from envbuild.realise.unpack import Limits as UnpackLimits
     from envbuild.sandbox.machine import Machine

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from envbuild.derivation.sources import UnpackSource
     from envbuild.digest import Digest
     from envbuild.events import Reporter
-    from envbuild.realise.builder import Described
+    from envbuild.realise.built import Described
     from envbuild.store.difference import FileDifference
     from envbuild.store.local import Store
     from envbuild.store.records import Realisation

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
     from envbuild.index.client import Client
-    from envbuild.realise.builder import Built
+    from envbuild.realise.built import Built
     from envbuild.realise.execute import Realised
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Request
