@@ -192,7 +192,8 @@ def place(
         if workers == 1:
             outcomes = [run.work(jobs, progress)]
         else:
-            outcomes = run_in_workers(_share_out(jobs, workers), run.work, progress)
+            longest_first = sorted(jobs, key=_cost, reverse=True)
+            outcomes = run_in_workers(longest_first, workers, run.work, progress)
     damaged: set[str] = set()
     notes: set[str] = set()
     for outcome in outcomes:
@@ -207,17 +208,6 @@ def place(
     if damaged:
         raise DamagedBlobs(damaged)
     return tuple(sorted(notes))
-
-
-def _share_out(jobs: Sequence[Job], workers: int) -> list[list[Job]]:
-    """Deal jobs to workers, the costliest first, each to whoever has least to do."""
-    shares: list[list[Job]] = [[] for _ in range(workers)]
-    loads = [0] * workers
-    for job in sorted(jobs, key=_cost, reverse=True):
-        least = loads.index(min(loads))
-        shares[least].append(job)
-        loads[least] += _cost(job)
-    return shares
 
 
 def _cost(job: Job) -> int:
@@ -243,7 +233,7 @@ class _Run:
         self.notes: list[str] = []
         self.store_at = self.root_at = -1
 
-    def work(self, jobs: Sequence[Job], progress: Callable[[int], None]) -> Plain:
+    def work(self, jobs: Iterable[Job], progress: Callable[[int], None]) -> Plain:
         """Do `jobs`; the outcome is `("placed", damaged blobs, notes)` or names what failed."""
         try:
             self.store_at = _open_folder(self.store)

@@ -1,8 +1,9 @@
 """Forked workers: sharing system calls out among processes that are gone when they are done.
 
 Threads would take turns at the interpreter's lock between any two system calls; forked children
-share nothing and start within a millisecond. A child makes system calls, sends what came of them
-through a pipe as plain values, and exits without running anything else of the parent's.
+share nothing and start within a millisecond. A child takes one job after the other, so that all end
+together however busy the machine is, makes system calls, sends what came of them through a pipe as
+plain values, and exits without running anything else of the parent's.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from envbuild.store.descriptors import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import NoReturn, TypeVar
 
-    Share = TypeVar("Share")
+    Job = TypeVar("Job")
 
     Plain = None | bool | int | str | list["Plain"] | tuple["Plain", ...]
     """What `marshal` carries between processes of one interpreter."""
@@ -26,6 +27,10 @@ if TYPE_CHECKING:
 _PROGRESS = "progress"
 _RESULT = "result"
 _CRASH = "crash"
+
+_NUMBER = 4
+_AT_ONCE = 128 * _NUMBER
+"""Bytes that every system writes into a pipe as a whole, without waiting (POSIX)."""
 
 
 class WorkerCrashed(RuntimeError):
@@ -40,15 +45,17 @@ def worker_count(most: int) -> int:
 
 
 def run_in_workers(
-    shares: Sequence[Share],
-    work: Callable[[Share, Callable[[int], None]], Plain],
+    jobs: Sequence[Job],
+    count: int,
+    work: Callable[[Iterator[Job], Callable[[int], None]], Plain],
     progress: Callable[[int], None],
 ) -> list[Plain]:
-    """Run `work` on each share in a forked worker of its own.
+    """Run `work` in forked workers, each on the jobs that it gets around to taking.
 
     Args:
-        shares: one for each worker.
-        work: called in the worker with the share and a function that reports progress.
+        jobs: handed out in this order: the longest first, and all end at about the same time.
+        count: of workers.
+        work: called in each worker with jobs as they are taken, and a function that reports progress.
         progress: called here with what workers report.
 
     Returns:
@@ -61,19 +68,29 @@ def run_in_workers(
 
     buffers: dict[int, bytearray] = {}
     children = []
-    for share in shares:
+    taking, giving = os.pipe()
+    for _ in range(count):
         reader, writer = os.pipe()
         child = _fork()
         if child == 0:
+            os.close(giving)
             os.close(reader)
-            _work_and_exit(share, work, writer)
+            _work_and_exit(_taken(jobs, taking), work, writer)
         os.close(writer)
         buffers[reader] = bytearray()
         children.append(child)
     results: list[Plain] = []
     crashes: list[str] = []
+    numbers = b"".join(number.to_bytes(_NUMBER, "big") for number in range(len(jobs)))
+    if not numbers:
+        os.close(giving)
     while buffers:
-        for reader in select.select(list(buffers), [], [])[0]:
+        readable, writable, _ = select.select(list(buffers), [giving] if numbers else [], [])
+        if writable:
+            numbers = numbers[os.write(giving, numbers[:_AT_ONCE]) :]
+            if not numbers:
+                os.close(giving)
+        for reader in readable:
             data = os.read(reader, 1 << 16)
             if not data:
                 os.close(reader)
@@ -88,6 +105,9 @@ def run_in_workers(
                     results.append(value)
                 else:
                     crashes.append(str(value))
+    os.close(taking)
+    if numbers:
+        os.close(giving)
     for child in children:
         os.waitpid(child, 0)
     if crashes:
@@ -95,6 +115,11 @@ def run_in_workers(
     if len(results) < len(children):
         raise WorkerCrashed("a worker was killed")
     return results
+
+
+def _taken(jobs: Sequence[Job], queue: int) -> Iterator[Job]:
+    while number := os.read(queue, _NUMBER):
+        yield jobs[int.from_bytes(number, "big")]
 
 
 def _fork() -> int:
@@ -108,11 +133,13 @@ def _fork() -> int:
 
 
 def _work_and_exit(
-    share: Share, work: Callable[[Share, Callable[[int], None]], Plain], writer: int
+    jobs: Iterator[Job],
+    work: Callable[[Iterator[Job], Callable[[int], None]], Plain],
+    writer: int,
 ) -> NoReturn:
     try:
         try:
-            _send(writer, _RESULT, work(share, lambda count: _send(writer, _PROGRESS, count)))
+            _send(writer, _RESULT, work(jobs, lambda count: _send(writer, _PROGRESS, count)))
         except BaseException:  # noqa: BLE001 - whatever it is, the parent must hear of it
             import traceback
 
