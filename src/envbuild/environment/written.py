@@ -10,8 +10,7 @@ from __future__ import annotations
 import posixpath
 
 from envbuild import canonical
-from envbuild.digest import sha256_of
-from envbuild.environment.record import own_row, record_row, relative, written_rows
+from envbuild.environment.record import own_row, relative, written_row, written_rows
 from envbuild.frozen import frozen
 from envbuild.selection.model import Sdist, Wheel
 
@@ -84,7 +83,7 @@ def written_files(
     rows = {record: own_row(record)}
     for file in files:
         row = relative(file.path, site)
-        rows[row] = record_row(row, sha256_of(file.data), len(file.data))
+        rows[row] = written_row(row, file.data)
     pieces = [placement.record[0]]
     paths = written_rows(info, (path for path, _ in placement.launchers))
     for row, following in zip(paths, placement.record[1:], strict=True):

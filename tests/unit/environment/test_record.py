@@ -10,7 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbuild.digest import record_hash
-from envbuild.environment.record import own_row, record_row, relative, written_rows
+from envbuild.environment.record import (
+    own_row,
+    record_row,
+    relative,
+    written_row,
+    written_rows,
+)
+from envbuild.environment.written import INSTALLER
 
 PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1)
 NAMES = st.sampled_from(["a", "b", "lib", "site"])
@@ -26,6 +33,11 @@ def test_a_row_is_what_csv_writes(path: str, content: bytes) -> None:
     writer.writerow([path, "", ""])
     rows = record_row(path, sha256.digest(), len(content)) + own_row(path)
     assert rows == text.getvalue().encode()
+
+
+@given(PATHS, st.binary(max_size=9) | st.sampled_from([b"", INSTALLER]))
+def test_a_row_of_what_is_written_is_an_ordinary_row(path: str, data: bytes) -> None:
+    assert written_row(path, data) == record_row(path, hashlib.sha256(data).digest(), len(data))
 
 
 def test_a_carriage_return_is_quoted() -> None:
