@@ -48,6 +48,8 @@ from envbuild.store.root_records import EnvironmentRoot, NamedRoot
 from envbuild.store.tree import Tree, decode_tree
 from envbuild.target.model import Scheme
 from store_layout.build_locks import BUILD_LOCKS, decode_build_lock, encode_build_lock
+from support.build_identity import BASE, MATTERS, TREE
+from support.build_identity import PAYLOADS as BASE_PAYLOADS
 from support.stores import file_entry, link_entry, tree_of
 
 if TYPE_CHECKING:
@@ -256,9 +258,14 @@ LOCAL = LocalSource(
 EDITABLE = replace(BUILD, source=LOCAL, distribution="live", version=None, editable=LIVE_FOLDER)
 BUILD_KEY = BUILD.resolved_key(SOURCE_TREE, PAYLOADS)
 
+_PLAIN = str.maketrans({" ": "-", "'": None})
+
 DERIVATIONS: dict[str, object] = {
     "build-wheel": BUILD.as_json(),
     "build-wheel-resolved": BUILD.resolved(SOURCE_TREE, PAYLOADS),
+    "identity": BASE.resolved(TREE, BASE_PAYLOADS),
+    # Each differs from that in the one input that it is called by.
+    **{f"identity-{name.translate(_PLAIN)}": form for name, form in MATTERS.items()},
     "build-wheel-with-everything": replace(
         BUILD,
         subdirectory="packages/built",
