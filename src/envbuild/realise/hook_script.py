@@ -16,7 +16,6 @@ import json
 import os
 import signal
 import sys
-import threading
 from types import ModuleType
 
 
@@ -55,10 +54,12 @@ def import_backend() -> None:
 
 
 def is_alone() -> bool:
+    """Tell whether this process is known to have no other thread, whoever started it."""
     try:
         return len(os.listdir("/proc/self/task")) == 1
     except OSError:
-        return threading.active_count() == 1
+        # Some systems have libraries that do not survive a copy, even so.
+        return False
 
 
 def ask(run_hook: ModuleType, folder: str, hook: str) -> None:
