@@ -107,7 +107,7 @@ class SourceTrees:
         self._folder = folder
         self._environ = environ
         self._refresh = refresh
-        self._prefetched: dict[str, Realised] = {}
+        self._prefetched: dict[Digest, Realised] = {}
 
     def prefetch(self, packages: Iterable[SelectedPackage]) -> None:
         """Have all archives of packages that are missing: side by side, and one wait for the disk.
@@ -115,10 +115,16 @@ class SourceTrees:
         What cannot be had is tried again where it is needed: it is an error of that package alone.
         """
         archives = [each for each in packages if isinstance(each.distribution, Sdist)]
+        nodes = compile_packages(archives, verify_record=True)
         try:
-            _, self._prefetched = self.unpack(compile_packages(archives, verify_record=True))
+            _, realised = self.unpack(nodes)
         except EnvbuildError:
-            pass
+            return
+        self._prefetched = {
+            node.unpack.digest: realised[node.package.name]
+            for node in nodes
+            if node.package.name in realised
+        }
 
     def find(self, package: SelectedPackage) -> SourceTree | None:
         """Return what is known of a package's sources without fetching or keeping anything.
@@ -176,8 +182,14 @@ class SourceTrees:
         """Return by package the trees of archives that are in the store."""
         self._running.needs(keys=[node.unpack.digest for node in nodes])
         plan = plan_realisation(nodes, self._store, refresh=self._refresh)
+        # What is to be pinned anew is so once in a run.
+        again = {
+            node.package.name: self._prefetched[node.unpack.digest].tree
+            for node in nodes
+            if node.unpack.digest in self._prefetched
+        }
         self._running.needs(trees=plan.trees.values())
-        return plan.trees
+        return {**plan.trees, **again}
 
     def unpack(self, nodes: tuple[Node, ...]) -> tuple[dict[str, Digest], dict[str, Realised]]:
         """Return the trees of archives, and what was done for those that were missing.
@@ -206,7 +218,7 @@ class SourceTrees:
             sha256=archive_sha256(node.fetch, self._store),
             variables={},
         )
-        mine = realised.get(package.name) or self._prefetched.get(package.name)
+        mine = realised.get(package.name) or self._prefetched.get(node.unpack.digest)
         if mine is None or mine.tree != digest:
             return source
         return replace(source, notes=mine.notes, fetched=mine.fetched, pinned=mine.pinned)
