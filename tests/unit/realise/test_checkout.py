@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,6 @@ from support.source_trees import executable, files_below, files_of, link
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from pathlib import Path
 
     from envbuild.events import Event
     from envbuild.realise.unpack import Unpacked
@@ -709,6 +709,8 @@ def test_who_needs_a_copy_that_another_is_making_waits(
     workshop.check_out(repository, name)
     (copy,) = workshop.copies.iterdir()
     lock = locks.wait_for_mutex(f"{copy}.lock")
+    # As another process would have written it: of ourselves nobody is told.
+    Path(f"{copy}.lock").write_text("process 1 (another) on some machine")
     results: list[Unpacked] = []
     thread = threading.Thread(target=lambda: results.append(workshop.check_out(repository, name)))
     thread.start()

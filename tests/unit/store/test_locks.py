@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +16,7 @@ from support.file_systems import fill, small_file_system
 from support.processes import child, fork
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from envbuild.events import Event
 
 HOLD = """
 import sys
@@ -233,3 +234,32 @@ def test_the_description_is_one_printable_line(monkeypatch: pytest.MonkeyPatch) 
     assert locks.describe_holder() == expected
     monkeypatch.setattr(sys, "argv", [])
     assert "(python)" in locks.describe_holder()
+
+
+def test_who_waits_is_told_for_whom_unless_that_is_this_very_process(tmp_path: Path) -> None:
+    path = str(tmp_path / "mutex")
+    told: list[Event] = []
+    reporter = Remembering(told)
+    for line, expected in (("process 1 (other) on host", 1), (locks.describe_holder(), 0)):
+        told.clear()
+        lock = locks.wait_for_mutex(path)
+        Path(path).write_text(line)
+        waiting = threading.Thread(
+            target=lambda: locks.wait_for_mutex(path, what="it", reporter=reporter).release()
+        )
+        waiting.start()
+        while expected and not told:
+            waiting.join(0.01)
+        lock.release()
+        waiting.join()
+        assert len(told) == expected
+
+
+class Remembering:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self, told: list[Event]) -> None:
+        self._told = told
+
+    def report(self, event: Event) -> None:
+        self._told.append(event)
