@@ -23,9 +23,10 @@ from envbuild.events import BuildPrinted
 from envbuild.frozen import frozen
 from envbuild.realise.build_system import is_requirement
 from envbuild.realise.causes import likely_cause
+from envbuild.realise.environments import ENVIRONMENT
 from envbuild.realise.git_history import lay_out
 from envbuild.realise.limits import exceeded
-from envbuild.sandbox.model import FOLDER, TEMPORARY, Readable, Request, inside
+from envbuild.sandbox.model import FOLDER, TEMPORARY, Readable, Request, guarantees, inside
 from envbuild.sandbox.model import HOME as HOME_NAME
 from envbuild.sandbox.plan import SYSTEM
 from envbuild.sandbox.run import run
@@ -66,6 +67,23 @@ _SHOWN_WIDTH = 400
 _LONGEST_ANSWER = 4 * 2**20
 _PIECE = 2**20
 _TIME = (layout.TIMESTAMP, layout.TIMESTAMP)
+
+
+class EditableInTheWay(RealiseError):
+    """A project that lies where builds see files of their own, so that it cannot be shown in its place.
+
+    Attributes:
+        name: of the package.
+        folder: of the project.
+    """
+
+    def __init__(self, name: str, folder: str) -> None:
+        super().__init__(
+            f"`{name}` lies in `{folder}`, where builds have files of their own",
+            hint=f"`--no-editable-package {name}` builds it from a copy",
+        )
+        self.name = name
+        self.folder = folder
 
 
 class BuildFailed(RealiseError):
@@ -209,6 +227,9 @@ class BuildRoom:
         self.duration_ms = 0
 
     def __enter__(self) -> Self:
+        has_fixed_paths = guarantees(self._where.rung, network=False).fixed
+        if isinstance(self._source, str) and has_fixed_paths and is_taken(self._source):
+            raise EditableInTheWay(self._name, self._source)
         os.makedirs(self._work)
         with open(self._log, "wb"):
             pass
@@ -560,6 +581,14 @@ class BuildRoom:
     def _note(self, text: str) -> None:
         with open(self._log, "ab") as file:
             file.write(text.encode("utf-8", "replace"))
+
+
+def is_taken(folder: str) -> bool:
+    """Tell whether a folder is, holds or lies in one that builds on rungs with fixed paths have."""
+    own = (FOLDER, ENVIRONMENT, _OBJECTS)
+    return any(
+        f"{folder}/".startswith(f"{each}/") or f"{each}/".startswith(f"{folder}/") for each in own
+    )
 
 
 def repository_folders(folder: str) -> list[str]:
