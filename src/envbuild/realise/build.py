@@ -585,10 +585,9 @@ class BuildRoom:
 
 def is_taken(folder: str) -> bool:
     """Tell whether a folder is, holds or lies in one that builds on rungs with fixed paths have."""
-    own = (FOLDER, ENVIRONMENT, _OBJECTS)
-    return any(
-        f"{folder}/".startswith(f"{each}/") or f"{each}/".startswith(f"{folder}/") for each in own
-    )
+    place = f"{folder.rstrip('/')}/"
+    own = (f"{FOLDER}/", f"{ENVIRONMENT}/", f"{_OBJECTS}/")
+    return any(place.startswith(each) or each.startswith(place) for each in own)
 
 
 def repository_folders(folder: str) -> list[str]:
