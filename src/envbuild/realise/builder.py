@@ -25,7 +25,7 @@ from envbuild.realise.build_system import read_build_system
 from envbuild.realise.built import Built, Described, Rebuilt
 from envbuild.realise.built_wheels import BuiltWheels, Undertaking
 from envbuild.realise.needs import Needs
-from envbuild.selection.model import LocalTree, Repository, RepositoryFile
+from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.local import StoreUnusable
@@ -135,7 +135,9 @@ class Builder:
         """
         from concurrent.futures import ThreadPoolExecutor
 
-        self._work.sources.prefetch(packages)
+        # Large ones first, so that the last to finish is not one that began last.
+        ordered = sorted(packages, key=_size, reverse=True)
+        self._work.sources.prefetch(ordered)
         stop = self._work.where.stop
         with (
             self._work.where.environments,
@@ -146,7 +148,7 @@ class Builder:
                 initargs=(stop.is_set,),
             ) as pool,
         ):
-            futures = [pool.submit(self._build, package) for package in packages]
+            futures = [pool.submit(self._build, package) for package in ordered]
             try:
                 outcomes = [future.result() for future in futures]
             except BaseException:
@@ -159,7 +161,7 @@ class Builder:
         raise_all(dict.fromkeys(failures))
         return {
             package.name: outcome
-            for package, outcome in zip(packages, outcomes, strict=True)
+            for package, outcome in zip(ordered, outcomes, strict=True)
             if isinstance(outcome, Built)
         }
 
@@ -541,6 +543,15 @@ class _Outcome:
         result = self.known or self.made
         assert result is not None
         return result
+
+
+def _size(package: SelectedPackage) -> int:
+    """Return how large the archive of a package is, 0 for what is none or where nobody says."""
+    match package.distribution:
+        case Sdist(size=size):
+            return size or 0
+        case _:
+            return 0
 
 
 def _is_wheel_file(package: SelectedPackage) -> bool:
