@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import contextmanager
 from threading import Semaphore
 
 from envbuild.buildlock.model import FILE_NAME
@@ -29,7 +30,7 @@ from envbuild.workflows.build_pins import LockedPins, read_build_lock, write_bui
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import Any
 
     from envbuild.buildlock.settings import BuildSettings
@@ -137,17 +138,8 @@ def describe(
 
     Nothing is fetched, resolved or built for it.
     """
-    from envbuild.realise.unpack import Limits as UnpackLimits
-
-    stop = Stop()
-    pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
-    try:
-        builder = _builder(
-            pins, inputs, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
-        )
+    with _onlooker(selection, inputs, interpreter, workshop) as builder:
         return builder.describe(package)
-    finally:
-        stop.close()
 
 
 def find_unbuilt(
@@ -161,17 +153,8 @@ def find_unbuilt(
 
     Nothing is fetched, resolved or built for it.
     """
-    from envbuild.realise.unpack import Limits as UnpackLimits
-
-    stop = Stop()
-    pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
-    try:
-        builder = _builder(
-            pins, inputs, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
-        )
+    with _onlooker(selection, inputs, interpreter, workshop) as builder:
         return [package for package in packages if builder.find(package) is None]
-    finally:
-        stop.close()
 
 
 def find_missing(
@@ -187,14 +170,34 @@ def find_missing(
     they are built with where that is pinned.
     """
     found: dict[str, None] = {}
-    for package in find_unbuilt(packages, selection, inputs, interpreter, workshop):
-        described = describe(package, selection, inputs, interpreter, workshop)
-        if described.source is None:
-            found[package.distribution.label] = None
-        for each in () if described.pins is None else described.pins.packages:
-            if each.name not in described.environment:
-                found[each.distribution.label] = None
+    with _onlooker(selection, inputs, interpreter, workshop) as builder:
+        for package in packages:
+            if builder.find(package) is not None:
+                continue
+            described = builder.describe(package)
+            if described.source is None:
+                found[package.distribution.label] = None
+            for each in () if described.pins is None else described.pins.packages:
+                if each.name not in described.environment:
+                    found[each.distribution.label] = None
     return tuple(found)
+
+
+@contextmanager
+def _onlooker(
+    selection: Selection, inputs: Inputs, interpreter: Interpreter, workshop: Workshop
+) -> Iterator[Builder]:
+    """Give a builder that tells what is known, and can neither fetch nor resolve anything."""
+    from envbuild.realise.unpack import Limits as UnpackLimits
+
+    stop = Stop()
+    pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
+    try:
+        yield _builder(
+            pins, inputs, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
+        )
+    finally:
+        stop.close()
 
 
 def find_tool_places(options: RealiseOptions) -> tuple[str, ...]:
