@@ -20,7 +20,7 @@ from envbuild.buildlock.parse import is_hash
 from envbuild.frozen import field, frozen
 from envbuild.lockfile.package import Directory, Editable, Git, Path, Registry, Url, Virtual
 from envbuild.lockfile.versions import same_version
-from envbuild.selection.evaluate import split_userinfo, url_location
+from envbuild.selection.evaluate import split_secret, split_userinfo, url_location
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,10 +140,7 @@ def relative_to(folder: str, path: str) -> str:
 
 def repository_url(url: str) -> str:
     """Return the address of a repository without credentials, and without a lock's additions."""
-    address = url.partition("#")[0].partition("?")[0]
-    plain, userinfo = split_userinfo(address)
-    # The bare user name of an SSH address is part of the address; elsewhere it may be a token.
-    return plain if ":" in userinfo or address.startswith("http") else address
+    return split_secret(url.partition("#")[0].partition("?")[0])[0]
 
 
 def _one(candidates: tuple[Locked, ...]) -> Locked | None:
