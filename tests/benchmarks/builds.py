@@ -38,6 +38,7 @@ from benchmarks.turns import (
     TOOLS,
     Bench,
     Setting,
+    add_options,
     download_wheels,
     report,
     run_uv,
@@ -141,10 +142,10 @@ def measure_all(bench: Bench, locks: list[Path], scenarios: Iterable[str]) -> No
     changed = pinned[0]
 
     def cold(_: int, tool: str) -> Setting:
-        return Setting(locks[0], bench.new_folder(), bench.new_folder())
+        return bench.empty(locks[0])
 
     def pinned_cold(_: int, tool: str) -> Setting:
-        return Setting(pinned[0], bench.new_folder(), bench.new_folder())
+        return bench.empty(pinned[0])
 
     def warm(_: int, tool: str) -> Setting:
         return replace(made[tool], env=bench.new_folder())
@@ -171,22 +172,27 @@ def measure_all(bench: Bench, locks: list[Path], scenarios: Iterable[str]) -> No
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what building costs beside uv.")
-    parser.add_argument("--rounds", type=int, default=5, help="runs of each tool in each scenario")
-    parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
-    parser.add_argument("--folder", type=Path, help="where to work; what is downloaded stays there")
-    parser.add_argument("--json", type=Path, help="write every run to this file")
+    add_options(parser, SCENARIOS, rounds=5)
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         bench = Bench(
-            folder, scenarios=SCENARIOS, python=sys.executable, rounds=options.rounds, trace=False
+            folder,
+            scenarios=SCENARIOS,
+            python=sys.executable,
+            rounds=options.rounds,
+            trace=False,
+            fresh_disk=options.fresh_disk,
         )
         # One to start from; then for each of two scenarios one to warm up, and one for each round.
         locks = prepare(bench, 1 + 2 * (options.rounds + 1))
         with served(folder / "archives") as index:
             lock_all(locks, index)
-            measure_all(bench, locks, options.scenarios)
+            try:
+                measure_all(bench, locks, options.scenarios)
+            finally:
+                bench.unmount()
         report(bench, locks[0], json_file=options.json)
         shutil.rmtree(folder / "made")
 

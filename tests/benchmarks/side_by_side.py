@@ -26,6 +26,7 @@ from benchmarks.turns import (
     TOOLS,
     Bench,
     Setting,
+    add_options,
     download_wheels,
     report,
     run_uv,
@@ -119,7 +120,7 @@ def measure_all(
         return replace(made[tool], lock=locks[number + fresh])
 
     def cold(_: int, tool: str) -> Setting:
-        return Setting(locks[0], bench.new_folder(), bench.new_folder())
+        return bench.empty(locks[0])
 
     turns = {
         "no-op": (no_op, bench.rounds * 4),
@@ -136,17 +137,19 @@ def measure_all(
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure envbuild and uv side by side.")
     parser.add_argument("--packages", nargs="+", default=PACKAGES, help="what the project asks for")
-    parser.add_argument("--rounds", type=int, default=7, help="runs of each tool in each scenario")
-    parser.add_argument("--scenarios", nargs="+", choices=SCENARIOS, default=list(SCENARIOS))
-    parser.add_argument("--folder", type=Path, help="where to work; wheels and locks stay there")
-    parser.add_argument("--json", type=Path, help="write every run to this file")
+    add_options(parser, SCENARIOS, rounds=7)
     options = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = (options.folder or Path(temporary)).resolve()
         trace = shutil.which("strace") is not None
         bench = Bench(
-            folder, scenarios=SCENARIOS, python=sys.executable, rounds=options.rounds, trace=trace
+            folder,
+            scenarios=SCENARIOS,
+            python=sys.executable,
+            rounds=options.rounds,
+            trace=trace,
+            fresh_disk=options.fresh_disk,
         )
         # Two to toggle between; then for each of two scenarios one to warm up, one for each round,
         # one to count calls.
@@ -155,7 +158,10 @@ def main() -> None:
         with served(folder / "wheels") as index:
             lock_all(locks, options.packages, index)
             lock_all(alone, (), index)
-            measure_all(bench, locks, alone, options.scenarios)
+            try:
+                measure_all(bench, locks, alone, options.scenarios)
+            finally:
+                bench.unmount()
         report(bench, locks[0], json_file=options.json)
         shutil.rmtree(folder / "made")
 

@@ -1,8 +1,10 @@
 """envbuild and uv taking turns on one project: what the benchmarks here measure with.
 
 Both tools read a server on this machine. What they install goes into a new folder every time and is
-deleted at the end, since some file systems are slow for a while after a big delete. Caches of the
-operating system are warm. Run on a quiet machine.
+deleted at the end, since some file systems are slow for a while after a big delete: ext4 passes over
+what was freed in the last minutes, one by one. Building deletes much as well, and each tool would pay for
+the other. So runs that begin with nothing may have a file system of their own, made anew for each: the
+option `--fresh-disk`. Caches of the operating system are warm. Run on a quiet machine.
 """
 
 from __future__ import annotations
@@ -22,9 +24,11 @@ from typing import TYPE_CHECKING
 from uv import find_uv_bin
 
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
 TOOLS = ("envbuild", "uv")
+_DISK_SIZE = 8 * 2**30
 PROJECT_FILES = ("pyproject.toml", "uv.lock", "envbuild.lock")
 
 
@@ -74,10 +78,18 @@ class Bench:
         python: what environments are made for.
         rounds: turns of each tool in each scenario.
         trace: whether system calls are counted.
+        fresh_disk: whether runs that begin with nothing have a file system of their own.
     """
 
     def __init__(
-        self, folder: Path, *, scenarios: Mapping[str, str], python: str, rounds: int, trace: bool
+        self,
+        folder: Path,
+        *,
+        scenarios: Mapping[str, str],
+        python: str,
+        rounds: int,
+        trace: bool,
+        fresh_disk: bool = False,
     ) -> None:
         self.folder = folder
         self.scenarios = scenarios
@@ -85,7 +97,34 @@ class Bench:
         self.rounds = rounds
         self.trace = trace
         self.figures = {name: {tool: Figures() for tool in TOOLS} for name in scenarios}
+        self.fresh_disk = fresh_disk
         self._count = 0
+
+    def empty(self, lock: Path) -> Setting:
+        """Return a setting in which neither an environment is there nor anything else."""
+        if not self.fresh_disk:
+            return Setting(lock, self.new_folder(), self.new_folder())
+        disk = self._mount_new_disk()
+        return Setting(lock, disk / "env", disk / "storage")
+
+    def _mount_new_disk(self) -> Path:
+        """Make a file system in a file of the folder and mount it, in place of the last one."""
+        self.unmount()
+        place, image = self.folder / "disk", self.folder / "disk-image"
+        place.mkdir(exist_ok=True)
+        image.unlink(missing_ok=True)
+        with image.open("wb") as file:
+            file.truncate(_DISK_SIZE)
+        whole = "lazy_itable_init=0,lazy_journal_init=0"
+        subprocess.run(("mkfs.ext4", "-q", "-E", whole, str(image)), check=True)
+        subprocess.run(("mount", "-o", "loop", str(image), str(place)), check=True)
+        return place
+
+    def unmount(self) -> None:
+        """Give up the last of those file systems."""
+        if os.path.ismount(self.folder / "disk"):
+            subprocess.run(("umount", str(self.folder / "disk")), check=True)
+            (self.folder / "disk-image").unlink()
 
     def new_folder(self) -> Path:
         self._count += 1
@@ -163,6 +202,22 @@ class Bench:
         if self.trace:
             for tool in TOOLS:
                 figures[tool].system_calls = self.count_calls(tool, turn(rounds + 1, tool))
+
+
+def add_options(parser: argparse.ArgumentParser, scenarios: Iterable[str], *, rounds: int) -> None:
+    """Add the options that all benchmarks have; `rounds` are made where nobody says how many."""
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="runs of each tool in each scenario"
+    )
+    parser.add_argument("--scenarios", nargs="+", choices=list(scenarios), default=list(scenarios))
+    parser.add_argument("--folder", type=Path, help="where to work; what is downloaded stays there")
+    parser.add_argument("--json", type=Path, help="write every run to this file")
+    parser.add_argument(
+        "--fresh-disk",
+        action="store_true",
+        help="give each run that begins with nothing an ext4 file system of its own;"
+        " needs the superuser",
+    )
 
 
 def download_wheels(folder: Path, wheels: Path, packages: Iterable[str]) -> None:
@@ -269,6 +324,7 @@ def markdown(bench: Bench) -> str:
 
 def circumstances(bench: Bench, lock: Path) -> dict[str, object]:
     return {
+        "disks": "fresh" if bench.fresh_disk else "one",
         "python": platform.python_version(),
         "uv": run_uv("--version").split()[1],
         "kernel": platform.release(),
