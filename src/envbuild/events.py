@@ -95,6 +95,15 @@ class BuildFinished:
 
 
 @frozen
+class BuildStopped:
+    """A package is not being built any more, without a wheel: it failed, or somebody else has built it."""
+
+    name: str
+    version: str | None
+    failed: bool
+
+
+@frozen
 class LinksPlanned:
     """So many files are about to be placed in the environment."""
 
@@ -147,6 +156,7 @@ Event = (
     | BuildStarted
     | BuildPrinted
     | BuildFinished
+    | BuildStopped
     | LinksPlanned
     | FilesLinked
     | StoreCheckPlanned

@@ -17,6 +17,7 @@ from envbuild.events import (
     BuildFinished,
     BuildPrinted,
     BuildStarted,
+    BuildStopped,
     BytesFetched,
     FetchesPlanned,
     FetchFinished,
@@ -226,6 +227,13 @@ class ProgressReporter:
                 work.building.pop(name, None)
                 took = duration(seconds)
                 return self._ordinary(f"Built {_release(name, version)} in {took}")
+            case BuildStopped(name=name, version=version, failed=failed):
+                work.building.pop(name, None)
+                if failed:
+                    return self._ordinary(
+                        f"{paint.red('Failed')} to build {_release(name, version)}"
+                    )
+                return self._detail(f"Found {_release(name, version)}, which was built meanwhile")
             case LinksPlanned(files=number):
                 work.files += number
             case FilesLinked(count=number):

@@ -10,7 +10,9 @@ from envbuild.cli.progress import LARGE, Building, ProgressReporter, Row, Transf
 from envbuild.cli.terminal import Terminal
 from envbuild.events import (
     BlobsChecked,
+    BuildFinished,
     BuildStarted,
+    BuildStopped,
     BytesFetched,
     FetchesPlanned,
     FetchFinished,
@@ -83,6 +85,21 @@ def test_a_build_without_a_sandbox_is_told_to_be_one() -> None:
             BuildStarted(name="b", version="2", sandbox=None),
         ]
     ) == ["Building a 1", "Building b 2 without a sandbox"]
+
+
+def test_the_row_of_a_build_is_gone_however_it_ended() -> None:
+    terminal = Terminal(io.StringIO(), stream := io.StringIO())
+    with ProgressReporter(terminal, bars=False, lines=True) as reporter:
+        for name in ("a", "b", "c"):
+            reporter.report(BuildStarted(name=name, version=None, sandbox="landlock"))
+        reporter.report(BuildFinished(name="a", version=None, seconds=2))
+        reporter.report(BuildStopped(name="b", version=None, failed=True))
+        reporter.report(BuildStopped(name="c", version=None, failed=False))
+        assert reporter._work.building == {}
+    assert stream.getvalue().splitlines()[3:] == [
+        "Built a in 2.00s",
+        "Failed to build b",
+    ]
 
 
 def test_without_progress_only_the_unusual_is_told() -> None:
