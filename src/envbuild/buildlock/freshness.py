@@ -64,6 +64,8 @@ def why_stale(
             return (
                 f"`{package.name}` is not pinned as the lock holds it{_versions(package, locked)}"
             )
+        if package.source is None and not request.wheels.may_be_of(package.name):
+            return f"`{package.name}` is pinned as a wheel, and must be built"
         if package.source is None and _choose(package, chooser) is None:
             return f"no wheel that is pinned for `{package.name}` fits this machine"
     return _unmet(build, request)

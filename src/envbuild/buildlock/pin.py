@@ -93,19 +93,28 @@ class NoUsableFile(ResolutionError):
         name: of the build requirement.
         version: likewise.
         allowed: the hashes that constraints allow, `None` where they allow any.
+        takes_wheels: whether a wheel may be taken.
     """
 
     def __init__(
-        self, package: str, name: str, version: str | None, allowed: frozenset[str] | None
+        self,
+        package: str,
+        name: str,
+        version: str | None,
+        allowed: frozenset[str] | None,
+        *,
+        takes_wheels: bool,
     ) -> None:
         self.package = package
         self.name = name
         self.version = version
         self.allowed = allowed
+        self.takes_wheels = takes_wheels
+        what = "file of it" if takes_wheels else "source archive of it, which it must be built from"
         hashed = "" if allowed is None else ", of a hash that the build constraints allow,"
         super().__init__(
-            f"building `{package}` needs `{name}` {version or ''}, and there is no file of it{hashed}"
-            " that fits the target"
+            f"building `{package}` needs `{name}` {version or ''}, and there is no {what}{hashed}"
+            + (" that fits the target" if takes_wheels else "")
         )
 
 
@@ -162,9 +171,16 @@ def settle(
             continue
         allowed = _allowed_hashes(candidate.name, request.constraints)
         kept = pins.get(candidate.name) if candidate.name not in ignored else None
-        content = _content(candidate, kept, allowed, chooser)
+        takes_wheels = request.wheels.may_be_of(candidate.name)
+        content = _content(candidate, kept, allowed, chooser if takes_wheels else None)
         if content is None:
-            error = NoUsableFile(demand.name, candidate.name, candidate.version, allowed)
+            error = NoUsableFile(
+                demand.name,
+                candidate.name,
+                candidate.version,
+                allowed,
+                takes_wheels=takes_wheels,
+            )
             problems.append(error)
             continue
         # A tree's version is not pinned: it may change with every commit.
@@ -201,9 +217,15 @@ def constraints_digest(constraints: Iterable[Constraint], names: set[str]) -> Di
 
 
 def _content(
-    candidate: Candidate, kept: Locked | None, allowed: frozenset[str] | None, chooser: WheelChooser
+    candidate: Candidate,
+    kept: Locked | None,
+    allowed: frozenset[str] | None,
+    chooser: WheelChooser | None,
 ) -> tuple[PinnedFile, ...] | PinnedCommit | PinnedTree | None:
-    """Return what is to be used of a candidate, `None` where there is nothing."""
+    """Return what is to be used of a candidate, `None` where there is nothing.
+
+    Without a `chooser`, no wheel may be taken.
+    """
     place = candidate.place
     wheels, sdist = candidate.wheels, candidate.sdist
     if kept is not None and isinstance(kept.place, PinnedCommit | PinnedTree):
@@ -223,13 +245,15 @@ def _usable(
     wheels: Sequence[PinnedFile],
     sdist: PinnedFile | None,
     allowed: frozenset[str] | None,
-    chooser: WheelChooser,
+    chooser: WheelChooser | None,
 ) -> tuple[PinnedFile, ...]:
     """Return the wheels that may be used and fit, or else the source archive."""
     fitting = tuple(
         wheel
         for wheel in wheels
-        if (allowed is None or wheel.hash in allowed) and chooser.choose([wheel.filename]) == 0
+        if chooser is not None
+        and (allowed is None or wheel.hash in allowed)
+        and chooser.choose([wheel.filename]) == 0
     )
     if fitting or sdist is None or (allowed is not None and sdist.hash not in allowed):
         return fitting

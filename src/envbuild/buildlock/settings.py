@@ -80,8 +80,28 @@ class ProjectSource:
 
 
 @frozen
+class Wheels:
+    """Of which projects a wheel may be taken, where there is one; the others are built.
+
+    Attributes:
+        any: whether one may be taken of all but those in `exceptions`; else it is those alone.
+        exceptions: normalised names.
+    """
+
+    any: bool
+    exceptions: frozenset[str] = frozenset()
+
+    def may_be_of(self, name: str) -> bool:
+        """Tell whether a wheel of the project called that may be taken."""
+        return (name in self.exceptions) != self.any
+
+
+ALL_WHEELS = Wheels(any=True)
+
+
+@frozen
 class BuildSettings:
-    """What a project says about building; every name is normalised.
+    """What a project and its user say about building; every name is normalised.
 
     Attributes:
         strategy: for all packages, but for those in `package_strategies`.
@@ -89,8 +109,7 @@ class BuildSettings:
         variables: package to environment variables.
         config_settings: for every backend; `package_config_settings` come on top, by package.
         no_isolation: whether nothing is built in isolation; `no_isolation_packages` never are.
-        no_build: whether nothing may be built; `no_build_packages` never may.
-        no_binary: whether everything is built; `no_binary_packages` always are.
+        wheels: of what a wheel may be taken.
     """
 
     strategy: Strategy = "latest"
@@ -102,10 +121,7 @@ class BuildSettings:
     package_config_settings: Mapping[str, Mapping[str, str | tuple[str, ...]]]
     no_isolation: bool = False
     no_isolation_packages: tuple[str, ...] = ()
-    no_build: bool = False
-    no_build_packages: tuple[str, ...] = ()
-    no_binary: bool = False
-    no_binary_packages: tuple[str, ...] = ()
+    wheels: Wheels = ALL_WHEELS
     sources: Sources
 
     def strategy_for(self, package: str) -> Strategy:
@@ -151,10 +167,6 @@ def parse_build_settings(text: str, *, file: str, folder: str = "") -> BuildSett
         package_config_settings=dict(_package_config_settings(uv, faults)),
         no_isolation=get_flag(uv, "no-build-isolation", "tool.uv", faults) or False,
         no_isolation_packages=get_names(uv, "no-build-isolation-package", "tool.uv", faults),
-        no_build=get_flag(uv, "no-build", "tool.uv", faults) or False,
-        no_build_packages=get_names(uv, "no-build-package", "tool.uv", faults),
-        no_binary=get_flag(uv, "no-binary", "tool.uv", faults) or False,
-        no_binary_packages=get_names(uv, "no-binary-package", "tool.uv", faults),
         sources=dict(_sources(uv, folder, faults)),
     )
     raise_all(faults.errors)

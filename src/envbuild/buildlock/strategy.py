@@ -11,6 +11,7 @@ name the project; what follows from the requirements of other packages, only a r
 from __future__ import annotations
 
 from envbuild.buildlock.model import PinnedTree, plain_requirements
+from envbuild.buildlock.settings import ALL_WHEELS
 from envbuild.errors import ResolutionError, raise_all
 from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
         Constraint,
         ExtraRequirement,
         Sources,
+        Wheels,
     )
     from envbuild.target.model import Target
 
@@ -145,6 +147,7 @@ class ResolutionRequest:
         constraints: that every package must meet; those whose markers hold.
         places: name to where the project is to be taken from; a pin's own place comes before.
         only_locked: whether every package must have a pin.
+        wheels: of what a wheel may be taken.
         previous: packages to stay with where nothing speaks against it, less than pins do.
     """
 
@@ -158,6 +161,7 @@ class ResolutionRequest:
     constraints: tuple[Constraint, ...] = ()
     places: Mapping[str, Place]
     only_locked: bool = False
+    wheels: Wheels = ALL_WHEELS
     previous: tuple[PinnedPackage, ...] = ()
 
 
@@ -219,6 +223,7 @@ def request_resolution(
         constraints=tuple(each for each in settings.constraints if each.requirement in limits),
         places=places,
         only_locked=strategy == "require-locked",
+        wheels=settings.wheels,
         previous=tuple(previous),
     )
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from envbuild.buildlock.pin import Candidate
+    from envbuild.buildlock.settings import Wheels
     from envbuild.buildlock.strategy import Pin, ResolutionRequest
 
     class Solver(Protocol):
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 
             Args:
                 pins: that must hold where their projects turn up.
-                only_wheels: the projects of which only wheels will do, `None` for all of them.
+                only_wheels: the projects of which only wheels will do; `None` for all of them but
+                    those of which none may be taken.
             """
             ...
 
@@ -75,9 +77,10 @@ def search(request: ResolutionRequest, solve: Solver) -> Resolved:
         Unresolvable: there is none, whatever pins are given up.
         CannotUseLocked: there is none with every pin that has a rule; `Problems` for several.
     """
-    found = solve(request.pins, only_wheels=None)
-    if not isinstance(found, Unsolvable):
-        return Resolved(candidates=found)
+    if request.wheels.any:
+        found = solve(request.pins, only_wheels=None)
+        if not isinstance(found, Unsolvable):
+            return Resolved(candidates=found)
     found = solve(request.pins, only_wheels=frozenset())
     given_up: list[tuple[Pin, str]] = []
     if isinstance(found, Unsolvable):
@@ -86,7 +89,7 @@ def search(request: ResolutionRequest, solve: Solver) -> Resolved:
     names = {pin.locked.name for pin, _ in given_up}
     kept = tuple(pin for pin in request.pins if pin.locked.name not in names)
     return Resolved(
-        candidates=_with_fewest_sdists(found, kept, solve),
+        candidates=_with_fewest_sdists(found, kept, request.wheels, solve),
         ignored=tuple((pin.locked.name, pin.locked.version) for pin, _ in given_up),
     )
 
@@ -154,13 +157,17 @@ def _broken_rules(
 
 
 def _with_fewest_sdists(
-    found: tuple[Candidate, ...], pins: tuple[Pin, ...], solve: Solver
+    found: tuple[Candidate, ...], pins: tuple[Pin, ...], wheels: Wheels, solve: Solver
 ) -> tuple[Candidate, ...]:
     """Return an answer in which no source archive could be spared."""
     only_wheels: frozenset[str] = frozenset()
     tried: set[str] = set()
     while True:
-        sdists = sorted(each.name for each in found if each.sdist is not None and not each.wheels)
+        sdists = sorted(
+            each.name
+            for each in found
+            if each.sdist is not None and not each.wheels and wheels.may_be_of(each.name)
+        )
         name = next((name for name in sdists if name not in tried), None)
         if name is None:
             return found

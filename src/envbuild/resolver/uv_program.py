@@ -112,7 +112,6 @@ class UvProgram:
         self._offline = offline
         self._mutex = threading.Lock()
         self._program: str | None = None
-        self._mutex = threading.Lock()
         self._asked: dict[object, threading.Lock] = {}
         self._answers: dict[object, tuple[Candidate, ...]] = {}
 

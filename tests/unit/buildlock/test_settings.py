@@ -37,10 +37,6 @@ build-constraint-dependencies = [
 ]
 config-settings = {{ editable_mode = "compat", define = ["A=1", "B=2"] }}
 no-build-isolation-package = ["Old_One"]
-no-build = true
-no-build-package = ["a"]
-no-binary = true
-no-binary-package = ["b"]
 
 [tool.uv.extra-build-dependencies]
 Flash_Attn = ["ninja", {{ requirement = "torch", match-runtime = true }}]
@@ -69,8 +65,6 @@ Torch_Ext = {{ fast = "1" }}
     assert settings.config_settings == {"editable_mode": "compat", "define": ("A=1", "B=2")}
     assert settings.package_config_settings == {"torch-ext": {"fast": "1"}}
     assert settings.no_isolation_packages == ("old-one",)
-    assert (settings.no_build, settings.no_build_packages) == (True, ("a",))
-    assert (settings.no_binary, settings.no_binary_packages) == (True, ("b",))
     assert not settings.no_isolation
 
 
@@ -147,8 +141,8 @@ FAULTS = {
     "[tool.uv.config-settings-package]\na = { b = [1] }": (
         "tool.uv.config-settings-package.a.b[0]"
     ),
-    "[tool.uv]\nno-build = 'yes'": "tool.uv.no-build",
-    "[tool.uv]\nno-binary-package = ['!']": "tool.uv.no-binary-package[0]",
+    "[tool.uv]\nno-build-isolation = 'yes'": "tool.uv.no-build-isolation",
+    "[tool.uv]\nno-build-isolation-package = ['!']": "tool.uv.no-build-isolation-package[0]",
     "[tool.uv.sources]\na = {}": "tool.uv.sources.a",
     "[tool.uv.sources]\na = 3": "tool.uv.sources.a",
     "[tool.uv.sources]\na = { index = 'b', marker = '!' }": "tool.uv.sources.a.marker",
@@ -164,6 +158,9 @@ def test_what_cannot_be_is_told_with_its_place(text: str) -> None:
 
 def test_every_fault_is_told_at_once() -> None:
     with pytest.raises(EnvbuildError) as caught:
-        parse_build_settings("[tool.uv]\nno-build = 1\nno-binary = 1", file="pyproject.toml")
+        parse_build_settings(
+            "[tool.uv]\nno-build-isolation = 1\nno-build-isolation-package = 1",
+            file="pyproject.toml",
+        )
     assert isinstance(caught.value, Problems)
     assert len(caught.value.errors) == 2

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.buildlock.pin import Candidate
+from envbuild.buildlock.pin import Candidate, Resolved
 from envbuild.buildlock.runtime import Locked
+from envbuild.buildlock.settings import ALL_WHEELS, Wheels
 from envbuild.buildlock.strategy import CannotUseLocked, Pin, ResolutionRequest
 from envbuild.errors import Problems
 from envbuild.frozen import frozen
@@ -96,7 +97,9 @@ def pin(name: str, version: int, rule: Rule | None = None) -> Pin:
     return Pin(locked=Locked(name=name, version=str(version)), rule=rule)
 
 
-def request(*pins: Pin, requires: tuple[str, ...] = ()) -> ResolutionRequest:
+def request(
+    *pins: Pin, requires: tuple[str, ...] = (), wheels: Wheels = ALL_WHEELS
+) -> ResolutionRequest:
     return ResolutionRequest(
         package="demo",
         version="1.0",
@@ -104,6 +107,7 @@ def request(*pins: Pin, requires: tuple[str, ...] = ()) -> ResolutionRequest:
         requirements=requires,
         pins=pins,
         places={},
+        wheels=wheels,
     )
 
 
@@ -275,3 +279,26 @@ def test_what_nothing_meets_is_told_with_what_asked_for_it() -> None:
     assert caught.value.message == (
         "what `demo` 1.0 is built with cannot be resolved (`a`, `b<3`): tried everything"
     )
+
+
+def chosen(resolved: Resolved) -> dict[str, str | None]:
+    return {each.name: each.version for each in resolved.candidates}
+
+
+def test_no_wheel_is_looked_for_of_what_must_be_built() -> None:
+    index = {
+        **PLAIN,
+        "a": {1: release(), 2: release(has_wheel=False)},
+        "b": {1: release(), 2: release(has_wheel=False)},
+    }
+    solve = Everything(index, {"a": ANY, "b": ANY})
+    wheels = Wheels(any=True, exceptions=frozenset({"a"}))
+    resolved = search(request(requires=("a", "b"), wheels=wheels), solve)
+    # The solver of these tests knows nothing of exceptions to its first question.
+    assert chosen(resolved) == {"a": "1", "b": "1"}
+    solve = Everything(index, {"a": frozenset({2}), "b": ANY})
+    resolved = search(request(requires=("a", "b"), wheels=wheels), solve)
+    assert chosen(resolved) == {"a": "2", "b": "1"}
+    solve = Everything(index, {"a": ANY, "b": ANY})
+    resolved = search(request(requires=("a", "b"), wheels=Wheels(any=False)), solve)
+    assert (chosen(resolved), solve.questions) == ({"a": "2", "b": "2"}, 1)
