@@ -35,6 +35,7 @@ from envbuild.sandbox.model import (
 )
 from envbuild.sandbox.probe import probe
 from envbuild.sandbox.run import SandboxFailed, Stop, run
+from envbuild.sandbox.supervisors import Supervisors
 from envbuild.sandbox.variables import build_environment
 from support.interpreters import pythons
 
@@ -159,7 +160,15 @@ class Place:
             known = machine()
             if self.landlock is not None:
                 known = replace(known, landlock=self.landlock)
-            outcome = run(request, self.rung, known, log=str(log), on_line=note, stop=stop)
+            outcome = run(
+                request,
+                self.rung,
+                known,
+                supervisors=supervisors(),
+                log=str(log),
+                on_line=note,
+                stop=stop,
+            )
         return Ran(outcome=outcome, lines=lines, log=log.read_text("utf-8", "replace"))
 
     def runs_python(self, code: str, *arguments: str, **options: Any) -> Ran:
@@ -171,7 +180,13 @@ class Place:
 @functools.cache
 def machine() -> Machine:
     """Return what this machine offers to the user who runs the tests."""
-    return probe()
+    return probe(supervisors())
+
+
+@functools.cache
+def supervisors() -> Supervisors:
+    """Return what starts programs for the tests of this process."""
+    return Supervisors()
 
 
 @functools.cache
@@ -254,10 +269,12 @@ from envbuild.sandbox.machine import machine_from_json
 from envbuild.sandbox.model import Limits, Readable, Request
 from envbuild.sandbox.probe import probe
 from envbuild.sandbox.run import SandboxFailed, run
+from envbuild.sandbox.supervisors import Supervisors
 
 order = json.load(sys.stdin)
 if order["do"] == "probe":
-    print(json.dumps(probe().as_json()))
+    with Supervisors() as supervisors:
+        print(json.dumps(probe(supervisors).as_json()))
     sys.exit()
 request = order["request"]
 request["argv"] = tuple(request["argv"])
@@ -266,9 +283,15 @@ request["limits"] = Limits(**request["limits"])
 machine = machine_from_json(order["machine"])
 lines = []
 try:
-    outcome = run(
-        Request(**request), order["rung"], machine, log=order["log"], on_line=lines.append
-    )
+    with Supervisors() as supervisors:
+        outcome = run(
+            Request(**request),
+            order["rung"],
+            machine,
+            supervisors=supervisors,
+            log=order["log"],
+            on_line=lines.append,
+        )
 except SandboxFailed as error:
     print(json.dumps({"failed": [error.rung, error.what, error.errno, error.output]}))
 else:

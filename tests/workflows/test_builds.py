@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envbuild.errors import EnvbuildError, Problems
+from envbuild.events import BuildFinished, BuildStarted, BuildStopped
 from envbuild.frozen import replace
 from envbuild.realise.build import BuildFailed
 from envbuild.realise.built_wheels import WrongWheel
@@ -25,6 +26,8 @@ from envbuild.selection.select import NoFittingWheel
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.workflows.build_log import NoLog, find_log
+from envbuild.workflows.build_pins import NotPinned
+from envbuild.workflows.realise import realise
 from envbuild.workflows.watch import signature
 from support.own_backend import lock_archives, sdist
 from support.wheels import build_wheel
@@ -32,6 +35,8 @@ from workflows.bench import Bench, bench_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+
+    from envbuild.events import Event
 
 
 def lock(bench: Bench, *archives: Path, hashes: bool = True) -> None:
@@ -383,6 +388,68 @@ def test_build_requirements_are_built_where_they_have_no_wheel(bench: Bench) -> 
     bench.realise()
     assert bench.python("import made; print(made.MAKER)") == "built"
     assert builds(bench) == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"no_binary_packages": ("maker",)}, {"no_binary": True}],
+    ids=["one", "all"],
+)
+def test_build_requirements_of_which_no_wheel_may_be_taken_are_built(
+    bench: Bench, options: dict[str, object]
+) -> None:
+    maker(bench, "1.0")
+    body = f"CODE = {MAKER.format(version='built', hook_requires=[])!r}"
+    sdist(bench.folder.parent / "index", "maker", body=body)
+    lock(bench, made_by(bench, "made", "maker"))
+    bench.realise()
+    assert bench.python("import made; print(made.MAKER)") == "1.0"
+    # What is pinned is a wheel.
+    request = Request(**options)  # type: ignore[arg-type]
+    assert isinstance(failure(bench, request=request, locked=True), NotPinned)
+    bench.realise(request=request)
+    assert bench.python("import made; print(made.MAKER)") == "built"
+    bench.realise(request=request, locked=True, offline=True, clear=True)
+    assert bench.python("import made; print(made.MAKER)") == "built"
+    assert builds(bench) == 3
+
+
+def test_a_build_requirement_that_must_be_built_and_has_no_source_is_told(bench: Bench) -> None:
+    maker(bench, "1.0")
+    lock(bench, made_by(bench, "made", "maker"))
+    error = failure(bench, request=Request(no_binary_packages=("maker",)))
+    assert "maker" in str(error)
+    assert "`maker`" in str(error)
+
+
+class Heard:
+    """Hears what is told of builds."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, str]] = []
+
+    def report(self, event: Event) -> None:
+        match event:
+            case BuildStarted(name=name) | BuildFinished(name=name):
+                self.events.append((type(event).__name__, name))
+            case BuildStopped(name=name, failed=failed):
+                self.events.append(("failed" if failed else "found", name))
+
+
+def test_how_a_build_ended_is_told(bench: Bench, tmp_path: Path) -> None:
+    lock(bench, sdist(tmp_path / "sdists", "made"))
+    heard = Heard()
+
+    def run() -> None:
+        realise(bench.options, environ=dict(os.environ), cwd=str(bench.folder), reporter=heard)
+
+    run()
+    assert heard.events == [("BuildStarted", "made"), ("BuildFinished", "made")]
+    heard.events.clear()
+    lock(bench, sdist(tmp_path / "sdists", "made", body="raise SystemExit(1)"))
+    with pytest.raises(BuildFailed):
+        run()
+    assert heard.events == [("BuildStarted", "made"), ("failed", "made")]
 
 
 def test_what_is_built_with_itself_is_refused_by_name(bench: Bench) -> None:

@@ -21,6 +21,7 @@ from envbuild.workflows.build_pins import NotPinned, RequirementNotBuildable
 from support.git_repositories import commit, make_repository
 from support.own_backend import sdist
 from support.projects import lock_text, package, write_project
+from support.sandboxes import supervisors
 from workflows.bench import Bench, bench_in
 
 if TYPE_CHECKING:
@@ -174,7 +175,7 @@ def _is_sealed(bench: Bench) -> bool:
     from envbuild.sandbox.machine import choose
     from envbuild.sandbox.probe import probe
 
-    return choose(probe()) != "none"
+    return choose(probe(supervisors())) != "none"
 
 
 @pytest.mark.parametrize(

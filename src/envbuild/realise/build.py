@@ -51,6 +51,7 @@ if TYPE_CHECKING:
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Limits, Outcome, Rung
     from envbuild.sandbox.run import Stop
+    from envbuild.sandbox.supervisors import Supervisors
     from envbuild.store.local import Store
     from envbuild.store.tree import Tree
     from envbuild.target.model import Target
@@ -153,6 +154,7 @@ class Place:
         tools: absolute paths of folders that builds may read; programs in their `bin` come first.
         network: names of packages whose builds may use the network.
         limits: what a build may use.
+        supervisors: start what runs backends.
         stop: ends all builds.
         reporter: told what is printed.
         bytecode: for what builds import.
@@ -168,6 +170,7 @@ class Place:
     tools: tuple[str, ...]
     network: frozenset[str]
     limits: Limits
+    supervisors: Supervisors
     stop: Stop
     reporter: Reporter
     bytecode: Bytecode
@@ -271,7 +274,10 @@ class BuildRoom:
         self._ahead = None
         remove_all(self._own_environment)
         self._environment = self._where.environments.obtain(
-            trees, self._own_environment, with_bytecode=self._reads_bytecode
+            trees,
+            self._own_environment,
+            backend=self._backend.name.partition(":")[0],
+            with_bytecode=self._reads_bytecode,
         )
 
     def requires(self, expected: Iterable[str] | None = None) -> tuple[str, ...]:
@@ -503,7 +509,13 @@ class BuildRoom:
         try:
             with where.turns:
                 return run(
-                    request, where.rung, where.machine, log=part, on_line=told, stop=where.stop
+                    request,
+                    where.rung,
+                    where.machine,
+                    supervisors=where.supervisors,
+                    log=part,
+                    on_line=told,
+                    stop=where.stop,
                 )
         finally:
             if os.path.exists(part):

@@ -18,7 +18,7 @@ from envbuild.derivation.compile import compile_packages
 from envbuild.derivation.model import Unpack
 from envbuild.derivation.payload import payload_digest
 from envbuild.errors import EnvbuildError, raise_all
-from envbuild.events import BuildFinished, BuildStarted
+from envbuild.events import BuildFinished, BuildStarted, BuildStopped
 from envbuild.frozen import frozen, replace
 from envbuild.realise.build import BuildRoom, HookFailed
 from envbuild.realise.build_system import read_build_system
@@ -29,7 +29,6 @@ from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdis
 from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.local import StoreUnusable
-from envbuild.store.publish import Publication
 from envbuild.store.records import BuildOutput
 
 TYPE_CHECKING = False
@@ -46,6 +45,7 @@ if TYPE_CHECKING:
     from envbuild.realise.checkouts import CheckedOut
     from envbuild.realise.local_files import Signature
     from envbuild.realise.source_trees import SourceTree, SourceTrees
+    from envbuild.realise.staging import Staging
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.records import Realisation
@@ -90,6 +90,7 @@ class Workplace:
     Attributes:
         where: how single builds are done.
         running: protects what is made here from a collector.
+        staging: where builds are done, and what publishes that which comes of them.
         pins: say what packages are built with.
         sources: give the trees that are built from, and the wheels that are built with.
         toolchain: what compiles.
@@ -100,6 +101,7 @@ class Workplace:
 
     where: Place
     running: Running
+    staging: Staging
     pins: Pins
     sources: SourceTrees
     toolchain: Toolchain
@@ -137,17 +139,13 @@ class Builder:
 
         # Large ones first, so that the last to finish is not one that began last.
         ordered = sorted(packages, key=_size, reverse=True)
-        self._work.sources.prefetch(ordered)
         stop = self._work.where.stop
-        with (
-            self._work.where.environments,
-            ThreadPoolExecutor(
-                # Twice as many as may run: the disk is used for some while backends run for others.
-                max_workers=max(1, min(2 * self._work.jobs, len(packages))),
-                initializer=interruption.ask,
-                initargs=(stop.is_set,),
-            ) as pool,
-        ):
+        with ThreadPoolExecutor(
+            # Twice as many as may run: the disk is used for some while backends run for others.
+            max_workers=max(1, min(2 * self._work.jobs, len(packages))),
+            initializer=interruption.ask,
+            initargs=(stop.is_set,),
+        ) as pool:
             futures = [pool.submit(self._build, package) for package in ordered]
             try:
                 outcomes = [future.result() for future in futures]
@@ -262,7 +260,7 @@ class Builder:
         if source is not None:
             found = self._realise_known(package, source, identity)
         if found is None:
-            source = sources.obtain(package)
+            source = sources.obtain(package, source)
             found = self._realise_from(package, source, identity)
         assert source is not None
         return replace(
@@ -429,49 +427,67 @@ class Builder:
         *,
         again: bool = False,
     ) -> _Outcome:
-        """Ask the backend what it needs, and have it build, unless that turns out to be done."""
-        package = job.package
-        with Publication(self._store) as publication:
-            room = BuildRoom(
-                package.name,
-                folder=f"{publication.staging}/build",
-                where=self._work.where,
-                source=job.editable or self._work.sources.read(job.source),
-                subdirectory=job.source.subdirectory,
-                history=job.source.history,
-                backend=job.system.backend,
-                variables={
-                    **job.source.variables,
-                    **self._work.pins.variables(package.name),
-                },
-                config_settings=self._work.pins.config_settings(package.name),
-            )
-            self._work.where.reporter.report(
-                BuildStarted(
-                    name=package.name,
-                    version=package.version,
-                    sandbox=None if self._work.where.rung == "none" else self._work.where.rung,
-                )
-            )
+        """Build a package in a room of its own, and tell of it."""
+        package, report = job.package, self._work.where.reporter.report
+        room = BuildRoom(
+            package.name,
+            folder=self._work.staging.new_folder("build"),
+            where=self._work.where,
+            source=job.editable or self._work.sources.read(job.source),
+            subdirectory=job.source.subdirectory,
+            history=job.source.history,
+            backend=job.system.backend,
+            variables={
+                **job.source.variables,
+                **self._work.pins.variables(package.name),
+            },
+            config_settings=self._work.pins.config_settings(package.name),
+        )
+        name, version = package.name, package.version
+        sandbox = None if self._work.where.rung == "none" else self._work.where.rung
+        report(BuildStarted(name=name, version=version, sandbox=sandbox))
+        try:
             with room:
-                room.furnish({name: each.tree for name, each in environment.items()})
-                # Until the backend was asked, it is taken to add nothing: nearly always that is so.
-                undertaking = self._undertaking(job, pins, environment)
-                with self._take_turn(undertaking):
-                    is_known = self._wheels.find(undertaking.key) is not None and not again
-                    try:
-                        hook_requires = room.requires(None if is_known else pins.hook_requires)
-                    except HookFailed as error:
-                        raise self._wheels.fail(undertaking, room, error) from error
-                    whole = self._pins(job, hook_requires)
-                    if (whole.packages, whole.requires) == (pins.packages, pins.requires):
-                        return self._build_once(undertaking, room, publication, again=again)
-                if whole.packages != pins.packages:
-                    environment = self._environment(package, identity, whole)
-                    room.furnish({name: each.tree for name, each in environment.items()})
-                undertaking = self._undertaking(job, whole, environment)
-                with self._take_turn(undertaking):
-                    return self._build_once(undertaking, room, publication, again=again)
+                outcome = self._make_in(room, job, pins, environment, identity, again=again)
+        except EnvbuildError:
+            report(BuildStopped(name=name, version=version, failed=True))
+            raise
+        if outcome.made is None:
+            report(BuildStopped(name=name, version=version, failed=False))
+        else:
+            seconds = room.duration_ms / 1000
+            report(BuildFinished(name=name, version=version, seconds=seconds))
+        return outcome
+
+    def _make_in(
+        self,
+        room: BuildRoom,
+        job: _Job,
+        pins: BuildPins,
+        environment: dict[str, Built],
+        identity: str,
+        *,
+        again: bool,
+    ) -> _Outcome:
+        """Ask the backend what it needs, and have it build, unless that turns out to be done."""
+        room.furnish({name: each.tree for name, each in environment.items()})
+        # Until the backend was asked, it is taken to add nothing: nearly always that is so.
+        undertaking = self._undertaking(job, pins, environment)
+        with self._take_turn(undertaking):
+            is_known = self._wheels.find(undertaking.key) is not None and not again
+            try:
+                hook_requires = room.requires(None if is_known else pins.hook_requires)
+            except HookFailed as error:
+                raise self._wheels.fail(undertaking, room, error) from error
+            whole = self._pins(job, hook_requires)
+            if (whole.packages, whole.requires) == (pins.packages, pins.requires):
+                return self._build_once(undertaking, room, again=again)
+        if whole.packages != pins.packages:
+            environment = self._environment(job.package, identity, whole)
+            room.furnish({name: each.tree for name, each in environment.items()})
+        undertaking = self._undertaking(job, whole, environment)
+        with self._take_turn(undertaking):
+            return self._build_once(undertaking, room, again=again)
 
     def _take_turn(self, undertaking: Undertaking) -> locks.Lock:
         """Wait until nobody else does this build: of all who want it, one does it."""
@@ -479,11 +495,9 @@ class Builder:
         what = f"the build of {undertaking.package.name}"
         return locks.wait_for_mutex(path, what=what, reporter=self._work.where.reporter)
 
-    def _build_once(
-        self, undertaking: Undertaking, room: BuildRoom, publication: Publication, *, again: bool
-    ) -> _Outcome:
+    def _build_once(self, undertaking: Undertaking, room: BuildRoom, *, again: bool) -> _Outcome:
         """Build, unless somebody else has."""
-        package, derivation = undertaking.package, undertaking.derivation
+        derivation = undertaking.derivation
         known = self._wheels.find(undertaking.key)
         if known is not None and not again:
             return _Outcome(derivation=derivation, known=known, made=None)
@@ -491,12 +505,7 @@ class Builder:
             wheel = room.build()
         except HookFailed as error:
             raise self._wheels.fail(undertaking, room, error) from error
-        made = self._wheels.publish(wheel, undertaking, room, publication)
-        self._work.where.reporter.report(
-            BuildFinished(
-                name=package.name, version=package.version, seconds=room.duration_ms / 1000
-            )
-        )
+        made = self._wheels.publish(wheel, undertaking, room, self._work.staging.publication)
         return _Outcome(derivation=derivation, known=known, made=made)
 
 

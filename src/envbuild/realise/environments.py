@@ -17,18 +17,16 @@ from envbuild.environment.written import written_files
 from envbuild.events import SILENT
 from envbuild.frozen import frozen
 from envbuild.sandbox.model import guarantees, inside
-from envbuild.store.publish import Publication
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from types import TracebackType
-    from typing import Self
 
     from envbuild.digest import Digest
     from envbuild.environment.placement import Placement
     from envbuild.realise.build_facts import BuildFacts
     from envbuild.realise.bytecode import Bytecode
+    from envbuild.realise.staging import Staging
     from envbuild.sandbox.model import Rung
     from envbuild.store.local import Store
     from envbuild.target.model import Target
@@ -58,12 +56,11 @@ class BuildEnvironment:
 
 
 class BuildEnvironments:
-    """The environments of one run. As a context manager it keeps them until the end, to share them.
-
-    May be used by several threads at once.
+    """The environments of one run. May be used by several threads at once.
 
     Args:
         store: where distributions are.
+        staging: where those are that builds share.
         target: that is built for.
         facts: about the interpreter.
         rung: that builds are done on.
@@ -71,75 +68,60 @@ class BuildEnvironments:
     """
 
     def __init__(
-        self, store: Store, target: Target, facts: BuildFacts, rung: Rung, bytecode: Bytecode
+        self,
+        store: Store,
+        staging: Staging,
+        *,
+        target: Target,
+        facts: BuildFacts,
+        rung: Rung,
+        bytecode: Bytecode,
     ) -> None:
         self._store = store
+        self._staging = staging
         self._target = target
         self._facts = facts
         self._rung = rung
         self._bytecode = bytecode
-        self._are_kept = False
-        self._publication: Publication | None = None
+        self._are_shared = guarantees(rung, network=False).files != "open"
         self._mutex = threading.Lock()
         self._busy: dict[object, threading.Lock] = {}
         self._known: dict[object, BuildEnvironment] = {}
-        self._count = 0
-
-    def __enter__(self) -> Self:
-        self._are_kept = guarantees(self._rung, network=False).files != "open"
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._are_kept = False
-        self._known.clear()
-        if self._publication is not None:
-            self._publication.__exit__(kind, error, trace)
-            self._publication = None
 
     def obtain(
-        self, trees: Mapping[str, Digest], own: str, *, with_bytecode: bool
+        self, trees: Mapping[str, Digest], own: str, *, backend: str, with_bytecode: bool
     ) -> BuildEnvironment:
         """Return an environment of the distributions called so, in these trees.
 
         Args:
             trees: name to tree.
             own: path where it is laid out if it cannot be shared; there is nothing yet.
+            backend: module of the backend that is to work in it.
             with_bytecode: whether what is known to be imported is there as bytecode.
 
         Raises:
             VenvError: they do not fit into one environment.
             StoreError: a tree is damaged.
         """
-        if not self._are_kept:
-            return self._lay_out(own, trees, with_bytecode=with_bytecode)
+        if not self._are_shared:
+            return self._lay_out(own, trees, backend, with_bytecode=with_bytecode)
         key = (with_bytecode, tuple(sorted(trees.items())))
         with self._mutex:
             busy = self._busy.setdefault(key, threading.Lock())
         with busy:
             known = self._known.get(key)
             if known is None or (with_bytecode and self._is_behind(known)):
-                known = self._lay_out(self._new_folder(), trees, with_bytecode=with_bytecode)
+                folder = self._staging.new_folder("environment")
+                known = self._lay_out(folder, trees, backend, with_bytecode=with_bytecode)
                 self._known[key] = known
             return known
-
-    def _new_folder(self) -> str:
-        with self._mutex:
-            if self._publication is None:
-                self._publication = Publication(self._store)
-            self._count += 1
-            return f"{self._publication.staging}/environment-{self._count}"
 
     def _is_behind(self, known: BuildEnvironment) -> bool:
         modules = sum(self._bytecode.count(placement.tree) for placement in known.placements)
         return modules >= known.modules + _MUCH_MORE or (modules > 0 and not known.modules)
 
     def _lay_out(
-        self, root: str, trees: Mapping[str, Digest], *, with_bytecode: bool
+        self, root: str, trees: Mapping[str, Digest], backend: str, *, with_bytecode: bool
     ) -> BuildEnvironment:
         target, store, executable = self._target, self._store, self._facts.executable
         prefix = inside(self._rung, root, ENVIRONMENT)
@@ -157,19 +139,12 @@ class BuildEnvironments:
         ):
             _add(f"{root}/{file.path}", file.data)
         mode, _ = probe_mode(store.path, root, "auto", required=False)
-        placements = []
+        placements = [self._placement(name, digest) for name, digest in sorted(trees.items())]
+        if with_bytecode:
+            roots = (target.scheme.purelib, target.scheme.platlib)
+            self._bytecode.foresee(backend, placements, roots, ENVIRONMENT)
         modules = 0
-        for name, digest in sorted(trees.items()):
-            tree = store.read_tree(digest)
-            assert tree is not None
-            placement = plan_placement(
-                tree,
-                digest=digest,
-                distribution=name,
-                scheme=target.scheme,
-                python=target.markers["python_version"],
-                read=store.read_blob,
-            )
+        for placement in placements:
             written = written_files(
                 placement,
                 prefix=prefix,
@@ -191,13 +166,24 @@ class BuildEnvironments:
                 required=False,
                 reporter=SILENT,
             )
-            placements.append(placement)
             if with_bytecode:
                 for path, compiled in self._bytecode.files(placement, ENVIRONMENT):
                     _add(f"{root}/{path}", compiled)
-                modules += self._bytecode.count(digest)
+                modules += self._bytecode.count(placement.tree)
         return BuildEnvironment(
             folder=root, inner=prefix, placements=tuple(placements), modules=modules
+        )
+
+    def _placement(self, name: str, digest: Digest) -> Placement:
+        tree = self._store.read_tree(digest)
+        assert tree is not None
+        return plan_placement(
+            tree,
+            digest=digest,
+            distribution=name,
+            scheme=self._target.scheme,
+            python=self._target.markers["python_version"],
+            read=self._store.read_blob,
         )
 
 

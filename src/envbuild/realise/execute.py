@@ -3,7 +3,7 @@
 Each piece of work has a mutex, named by its derivation, so that two processes never do it twice.
 A process that holds any waits for none: it does what it could get, publishes, lets go, and only
 then waits for the rest, most of which it then finds done. What fails does not keep the others from
-being finished and published; all that failed is raised together.
+being finished and published.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from envbuild.store.records import ArchiveOutput, Realisation, TreeOutput
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from envbuild.store.local import Store
     from envbuild.store.running import Running
     from envbuild.store.tree import Tree
+
+    Published = Callable[[Node, "Realised | EnvbuildError"], None]
+    """Told of an archive what came of it, which is in the store, or why nothing did."""
 
 _SECONDS_BETWEEN_COMMITS = 20.0
 _SECONDS_BETWEEN_LOOKS = 0.5
@@ -120,11 +123,14 @@ def execute(
     store: Store,
     running: Running,
     fetcher: Callable[[], Fetcher],
-    afterwards: Callable[[str, Tree, Digest], None] | None,
+    afterwards: Callable[[str, Tree, Digest], None] | None = None,
+    published: Published | None = None,
     settings: Settings,
     reporter: Reporter,
-) -> dict[str, Realised]:
-    """Realise `missing` and return, for each package's name, what came of it.
+) -> dict[str, Realised | EnvbuildError]:
+    """Realise `missing` and return, for each package's name, what came of it, or why nothing did.
+
+    What could not even be tried, since something failed that concerns all, is not among them.
 
     Args:
         missing: the packages to realise.
@@ -134,20 +140,20 @@ def execute(
         running: protects what is made here from a collector.
         fetcher: makes the fetcher, when it is needed.
         afterwards: see `Unpackers`.
+        published: told of every archive as soon as that can be, from this thread: somebody waits for
+            single ones, so what is there is published while others are on their way.
         settings: how to work.
         reporter: told of the progress.
 
     Raises:
         MissingOffline: `offline`, and something would have to be fetched over the network.
-        RealiseError, StoreError: one thing failed; `Problems`: several did. What did not fail is
-            in the store.
+        StoreError: nothing can be done in the store.
     """
     if settings.offline:
         remote = [node.archive.filename for node in missing if needs_network(node)]
         if remote:
             raise MissingOffline(remote)
-    results: dict[str, Realised] = {}
-    failures: list[EnvbuildError] = []
+    outcomes: dict[str, Realised | EnvbuildError] = {}
     waiting = list(missing)
     while waiting:
         held = _take_mutexes(store, waiting, reporter)
@@ -162,21 +168,40 @@ def execute(
                 found = None if settings.pins_anew(node) else find_tree(node, store)
                 if found is None:
                     todo.append(node)
-                else:
-                    results[node.package.name] = Realised(tree=found[0], notes=found[1].notes)
+                    continue
+                realised = Realised(tree=found[0], notes=found[1].notes)
+                outcomes[node.package.name] = realised
+                if published is not None:
+                    published(node, realised)
             if todo:
                 with Publication(store) as publication:
                     run = _Run(
-                        publication, store, fetcher(), locate, afterwards, settings, reporter
+                        publication,
+                        store,
+                        fetcher(),
+                        locate,
+                        afterwards,
+                        published,
+                        settings,
+                        reporter,
                     )
                     run.work(todo)
-                    results.update(run.results)
-                    failures += run.failures
+                    outcomes.update(run.outcomes)
         finally:
             for _, lock in held:
                 lock.release()
-    raise_all(failures)
-    return results
+    return outcomes
+
+
+def successes(outcomes: Mapping[str, Realised | EnvbuildError]) -> dict[str, Realised]:
+    """Return what `execute` returned, where nothing failed.
+
+    Raises:
+        RealiseError, StoreError: one thing failed; `Problems`: several did. What did not fail is
+            in the store.
+    """
+    raise_all(outcome for outcome in outcomes.values() if isinstance(outcome, EnvbuildError))
+    return {name: each for name, each in outcomes.items() if isinstance(each, Realised)}
 
 
 def _take_mutexes(
@@ -215,16 +240,21 @@ class _Run:
         fetcher: Fetcher,
         locate: Callable[[Node], str],
         afterwards: Callable[[str, Tree, Digest], None] | None,
+        published: Published | None,
         settings: Settings,
         reporter: Reporter,
     ) -> None:
-        self.results: dict[str, Realised] = {}
-        self.failures: list[EnvbuildError] = []
+        from queue import SimpleQueue
+
+        self.outcomes: dict[str, Realised | EnvbuildError] = {}
+        # What came of nodes; nothing for a thread that has ended.
+        self._done: SimpleQueue[tuple[Node, Realised | EnvbuildError] | None] = SimpleQueue()
         self._publication = publication
         self._store = store
         self._fetcher = fetcher
         self._locate = locate
         self._afterwards = afterwards
+        self._published = published
         self._settings = settings
         self._reporter = reporter
         self._mutex = threading.Lock()
@@ -255,15 +285,7 @@ class _Run:
         for thread in threads:
             thread.start()
         try:
-            last_commit = time.monotonic()
-            for thread in threads:
-                while thread.is_alive():
-                    thread.join(_SECONDS_BETWEEN_LOOKS)
-                    give_way()
-                    if time.monotonic() - last_commit > _SECONDS_BETWEEN_COMMITS:
-                        # A run of an hour that is killed should not have been for nothing.
-                        self._publication.commit()
-                        last_commit = time.monotonic()
+            self._publish_done(len(threads))
         except BaseException:
             self._fetcher.cancel()
             with self._mutex:
@@ -271,29 +293,64 @@ class _Run:
             for thread in threads:
                 thread.join()
             raise
-        self._publication.commit()
         if self._crash is not None:
             raise self._crash
 
+    def _publish_done(self, threads: int) -> None:
+        """Publish what is done, until so many threads have ended."""
+        waiting: list[tuple[Node, Realised | EnvbuildError]] = []
+        last_commit = time.monotonic()
+        while threads:
+            more = self._gather()
+            give_way()
+            waiting += [each for each in more if each is not None]
+            threads -= sum(1 for each in more if each is None)
+            # A run of an hour that is killed should not have been for nothing.
+            is_late = time.monotonic() - last_commit > _SECONDS_BETWEEN_COMMITS
+            if (waiting and self._published is not None) or is_late or not threads:
+                self._publication.commit()
+                last_commit = time.monotonic()
+                for node, outcome in waiting:
+                    self.outcomes[node.package.name] = outcome
+                    if self._published is not None:
+                        self._published(node, outcome)
+                waiting.clear()
+
+    def _gather(self) -> list[tuple[Node, Realised | EnvbuildError] | None]:
+        """Return all that is done, once anything is; nothing after a while, to look around."""
+        from queue import Empty
+
+        found = []
+        try:
+            found.append(self._done.get(timeout=_SECONDS_BETWEEN_LOOKS))
+            while True:
+                found.append(self._done.get_nowait())
+        except Empty:
+            return found
+
     def _drain(self, queue: list[Node]) -> None:
+        try:
+            self._work_off(queue)
+        finally:
+            self._done.put(None)
+
+    def _work_off(self, queue: list[Node]) -> None:
         while True:
             with self._mutex:
                 if not queue:
                     return
                 node = queue.pop()
             try:
-                result = self._realise(node)
-                with self._mutex:
-                    self.results[node.package.name] = result
+                self._done.put((node, self._realise(node)))
             except FetchCancelled:
                 return
             except EnvbuildError as error:
-                with self._mutex:
-                    self.failures.append(error)
-                    if isinstance(error, StoreError):
-                        # A full disk fails everybody: once is enough.
+                self._done.put((node, error))
+                if isinstance(error, StoreError):
+                    # A full disk fails everybody: once is enough.
+                    with self._mutex:
                         queue.clear()
-                        self._fetcher.cancel()
+                    self._fetcher.cancel()
             except BaseException as error:  # noqa: BLE001 - raised again by the main thread
                 with self._mutex:
                     self._crash = error

@@ -15,7 +15,9 @@ from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
 from envbuild.errors import EnvbuildError
 from envbuild.frozen import frozen, replace
+from envbuild.realise.execute import successes
 from envbuild.realise.plan import archive_sha256, plan_realisation
+from envbuild.realise.prefetch import Prefetch
 from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
 from envbuild.sources.version_control import asks_repository, version_variables
 from envbuild.store import layout
@@ -23,7 +25,9 @@ from envbuild.store.publish import Publication
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping, Sequence
+    from types import TracebackType
+    from typing import Self
 
     from envbuild.derivation.compile import Node
     from envbuild.derivation.sources import Checkout, LocalSource
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from envbuild.realise.execute import Realised
     from envbuild.realise.git_history import History
     from envbuild.realise.local_files import Signature
+    from envbuild.realise.prefetch import Archives
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.local import Store
     from envbuild.store.running import Running
@@ -74,7 +79,7 @@ class SourceTree:
 
 
 class SourceTrees:
-    """Gives the trees of what is to be built.
+    """Gives the trees of what is to be built. Use as a context manager around `prefetch`.
 
     Attributes:
         checkouts: give commits, and archives that lie in them.
@@ -94,7 +99,7 @@ class SourceTrees:
         store: Store,
         running: Running,
         *,
-        archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+        archives: Archives,
         checkouts: Checkouts,
         folder: str,
         environ: Mapping[str, str],
@@ -107,24 +112,25 @@ class SourceTrees:
         self._folder = folder
         self._environ = environ
         self._refresh = refresh
-        self._prefetched: dict[Digest, Realised] = {}
+        self._prefetch = Prefetch(archives)
 
-    def prefetch(self, packages: Iterable[SelectedPackage]) -> None:
-        """Have all archives of packages that are missing: side by side, and one wait for the disk.
+    def __enter__(self) -> Self:
+        return self
 
-        What cannot be had is tried again where it is needed: it is an error of that package alone.
-        """
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._prefetch.close()
+
+    def prefetch(self, packages: Sequence[SelectedPackage]) -> None:
+        """Begin to fetch all archives of packages that are missing."""
         archives = [each for each in packages if isinstance(each.distribution, Sdist)]
         nodes = compile_packages(archives, verify_record=True)
-        try:
-            _, realised = self.unpack(nodes)
-        except EnvbuildError:
-            return
-        self._prefetched = {
-            node.unpack.digest: realised[node.package.name]
-            for node in nodes
-            if node.package.name in realised
-        }
+        known = self.known(nodes)
+        self._prefetch.begin([node for node in nodes if node.package.name not in known])
 
     def find(self, package: SelectedPackage) -> SourceTree | None:
         """Return what is known of a package's sources without fetching or keeping anything.
@@ -147,20 +153,24 @@ class SourceTrees:
             case archive:
                 assert isinstance(archive, Sdist)
                 (node,) = compile_packages((package,), verify_record=True)
-                trees = self.known((node,))
-                return self._unpacked(package, node, trees[package.name], {}) if trees else None
+                ahead = self._ahead(node)
+                trees = {package.name: ahead.tree} if ahead else self.known((node,))
+                return self._unpacked(package, node, trees[package.name], ahead) if trees else None
 
-    def obtain(self, package: SelectedPackage) -> SourceTree:
+    def obtain(self, package: SelectedPackage, found: SourceTree | None = None) -> SourceTree:
         """Return a package's sources, with the tree in the store.
+
+        Args:
+            package: which.
+            found: what `find` has just said of them.
 
         Raises:
             EnvbuildError: they cannot be had.
         """
         match package.distribution:
-            case LocalTree(editable=True) as local:
-                return self._identified(package, local)
             case LocalTree() as local:
-                return self._ingested(package, local)
+                source = found or self._identified(package, local)
+                return source if local.editable else self._ingested(package, local, source)
             case Repository() as repository:
                 source = self._from_commit(package, self.checkouts.obtain(repository))
                 return self._with_history(source, package, repository)
@@ -168,9 +178,13 @@ class SourceTrees:
                 return self._from_commit(package, self.checkouts.obtain_file(package, file))
             case archive:
                 assert isinstance(archive, Sdist)
+                if found is not None:
+                    return found
                 (node,) = compile_packages((package,), verify_record=True)
                 trees, realised = self.unpack((node,))
-                return self._unpacked(package, node, trees[package.name], realised)
+                return self._unpacked(
+                    package, node, trees[package.name], realised.get(package.name)
+                )
 
     def read(self, source: SourceTree) -> Tree:
         """Return the tree of sources that were obtained."""
@@ -182,14 +196,8 @@ class SourceTrees:
         """Return by package the trees of archives that are in the store."""
         self._running.needs(keys=[node.unpack.digest for node in nodes])
         plan = plan_realisation(nodes, self._store, refresh=self._refresh)
-        # What is to be pinned anew is so once in a run.
-        again = {
-            node.package.name: self._prefetched[node.unpack.digest].tree
-            for node in nodes
-            if node.unpack.digest in self._prefetched
-        }
         self._running.needs(trees=plan.trees.values())
-        return {**plan.trees, **again}
+        return plan.trees
 
     def unpack(self, nodes: tuple[Node, ...]) -> tuple[dict[str, Digest], dict[str, Realised]]:
         """Return the trees of archives, and what was done for those that were missing.
@@ -199,15 +207,22 @@ class SourceTrees:
         """
         known = self.known(nodes)
         missing = tuple(node for node in nodes if node.package.name not in known)
-        realised = self._archives(missing) if missing else {}
+        realised = successes(self._archives(missing)) if missing else {}
         return known | {name: result.tree for name, result in realised.items()}, realised
 
+    def _ahead(self, node: Node) -> Realised | None:
+        """Return what came of an archive that was prefetched, `None` where it was not.
+
+        Raises:
+            EnvbuildError: it cannot be had.
+        """
+        outcome = self._prefetch.outcome(node)
+        if isinstance(outcome, EnvbuildError):
+            raise outcome
+        return outcome
+
     def _unpacked(
-        self,
-        package: SelectedPackage,
-        node: Node,
-        digest: Digest,
-        realised: Mapping[str, Realised],
+        self, package: SelectedPackage, node: Node, digest: Digest, realised: Realised | None
     ) -> SourceTree:
         assert isinstance(node.unpack, UnpackSource)
         source = SourceTree(
@@ -218,10 +233,11 @@ class SourceTrees:
             sha256=archive_sha256(node.fetch, self._store),
             variables={},
         )
-        mine = realised.get(package.name) or self._prefetched.get(node.unpack.digest)
-        if mine is None or mine.tree != digest:
+        if realised is None:
             return source
-        return replace(source, notes=mine.notes, fetched=mine.fetched, pinned=mine.pinned)
+        return replace(
+            source, notes=realised.notes, fetched=realised.fetched, pinned=realised.pinned
+        )
 
     def _project_file(self, digest: Digest, subdirectory: str) -> bytes | None:
         path = f"{subdirectory}/pyproject.toml".lstrip("/")
@@ -264,10 +280,11 @@ class SourceTrees:
         source = self._local(folder, found.source, found.subdirectory, found.notes)
         return replace(source, signatures=found.signatures, history=found.history)
 
-    def _ingested(self, package: SelectedPackage, local: LocalTree) -> SourceTree:
+    def _ingested(
+        self, package: SelectedPackage, local: LocalTree, source: SourceTree
+    ) -> SourceTree:
         from envbuild.realise.local_source import ingest_tree
 
-        source = self._identified(package, local)
         self._running.needs(trees=[source.digest])
         if self._store.has_tree(source.digest):
             return source

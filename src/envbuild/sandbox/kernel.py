@@ -74,6 +74,11 @@ def hide_from_tracing() -> None:
     _prctl(_PRCTL_DUMPABLE, "dumpable", 0)
 
 
+def allow_tracing() -> None:
+    """Undo `hide_from_tracing`."""
+    _prctl(_PRCTL_DUMPABLE, "dumpable", 1)
+
+
 def forgo_privileges() -> None:
     """Let no program that is executed from now on get more rights than this process has."""
     _prctl(_PRCTL_NO_NEW_PRIVILEGES, "no_new_privs", 1)

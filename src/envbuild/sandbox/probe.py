@@ -22,6 +22,7 @@ from envbuild.sandbox.variables import build_environment
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.sandbox.model import Rung
+    from envbuild.sandbox.supervisors import Supervisors
 
 _FORMAT = "1"
 """Raised when the meaning of the facts changes."""
@@ -34,8 +35,8 @@ if (: >>"$1") 2>/dev/null; then echo 'every file can be written in it'; exit 1; 
 _SECONDS = 20.0
 
 
-def probe() -> Machine:
-    """Try every rung and return what this machine offers."""
+def probe(supervisors: Supervisors) -> Machine:
+    """Try every rung, with what starts programs, and return what this machine offers."""
     machine = Machine(
         identity=identity(),
         architecture=os.uname().machine,
@@ -55,7 +56,7 @@ def probe() -> Machine:
     )
     found = []
     for rung in LADDER:
-        lacking = _known_to_be_missing(known, rung, number) or _try(known, rung)
+        lacking = _known_to_be_missing(known, rung, number) or _try(known, rung, supervisors)
         if lacking is not None:
             found.append(lacking)
     return Machine(
@@ -99,7 +100,7 @@ def _known_to_be_missing(machine: Machine, rung: Rung, number: int) -> Missing |
     return None
 
 
-def _try(machine: Machine, rung: Rung) -> Missing | None:
+def _try(machine: Machine, rung: Rung, supervisors: Supervisors) -> Missing | None:
     import shutil
     import tempfile
 
@@ -119,7 +120,7 @@ def _try(machine: Machine, rung: Rung) -> Missing | None:
             limits=Limits(seconds=_SECONDS),
         )
         try:
-            outcome = run(request, rung, machine, log=log)
+            outcome = run(request, rung, machine, supervisors=supervisors, log=log)
         except SandboxFailed as error:
             said = error.output or error.message
             what, number = error.what, error.errno

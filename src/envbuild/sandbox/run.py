@@ -1,6 +1,6 @@
 """Running a program in a sandbox: the side of the caller.
 
-The work is done by a supervisor, one process for each program. Here its order is written, what the
+The work is done by a supervisor, one process for each program; see `supervisors`. Here its order is written, what the
 program prints is read as it comes, and its answer becomes an outcome. Programs may run in several
 threads at once; whatever happens to this process, the supervisor notices and ends everything.
 """
@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import marshal
 import os
+import signal
 import stat
-import sys
 from time import monotonic
 
 from envbuild.errors import RealiseError
@@ -28,28 +28,22 @@ from envbuild.sandbox.plan import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
-    import subprocess
     from collections.abc import Callable
     from typing import BinaryIO
 
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Ending, Request, Rung
     from envbuild.sandbox.plan import Order
-
-_START = (
-    "import sys; sys.path.append(sys.argv[1]); "
-    "from envbuild.sandbox.supervisor import main; main(int(sys.argv[2]))"
-)
-_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    from envbuild.sandbox.supervisors import Supervisors
 
 _NOT_STARTED = "bwrap: execvp "
 """How bubblewrap begins to say that it is the program that could not be started."""
 
-_LIBRARIES = ("DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH")
-"""What some interpreters cannot start without; it is for the supervisor alone."""
-
 _GRACE = 30.0
 """Seconds for a supervisor to do what it has to; without a sandbox, a program could have stopped it."""
+
+_NUMBER = 4
+"""Bytes of the process number that a supervisor says first."""
 
 _LONGEST_LINE = 64 * 1024
 
@@ -113,6 +107,7 @@ def run(
     rung: Rung,
     machine: Machine,
     *,
+    supervisors: Supervisors,
     log: str,
     on_line: Callable[[str], None] | None = None,
     stop: Stop | None = None,
@@ -125,6 +120,7 @@ def run(
         request: what to run; in its build folder, `home` and `tmp` are made where they are missing.
         rung: where, one of `machine.rungs`.
         machine: the facts.
+        supervisors: start what does it.
         log: path of a file outside of the build folder; it is written anew and gets both output
             streams as they come, in their order. It ends with a line about the limit, where the
             output ran into it.
@@ -141,7 +137,7 @@ def run(
     start = monotonic()
     with open(log, "wb", buffering=0) as file:
         output = _Output(file, request.limits.output, on_line)
-        answer = _supervised(order, output, stop)
+        answer = _supervised(order, output, supervisors, stop)
     match answer:
         case ("ended", str() as ended, int() as status):
             exited = os.WIFEXITED(status)
@@ -237,41 +233,48 @@ class _Output:
             self._on_line(line.rstrip(b"\r").decode("utf-8", "replace"))
 
 
-def _supervised(order: Order, output: _Output, stop: Stop | None) -> object:
+def _supervised(
+    order: Order, output: _Output, supervisors: Supervisors, stop: Stop | None
+) -> object:
     """Let a supervisor carry out `order`; return its answer, or `None` if it gave none."""
-    import socket
-    import subprocess
-
-    ours, theirs = socket.socketpair()
     reader, writer = os.pipe()
     try:
-        process = subprocess.Popen(
-            (sys.executable, "-I", "-S", "-c", _START, _ROOT, str(theirs.fileno())),
-            stdin=subprocess.DEVNULL,
-            stdout=writer,
-            stderr=writer,
-            env={name: os.environ[name] for name in _LIBRARIES if name in os.environ},
-            cwd="/",
-            pass_fds=(theirs.fileno(),),
-            start_new_session=True,
-        )
-    except BaseException:
-        os.close(reader)
-        ours.close()
-        raise
+        try:
+            ours = supervisors.start(writer)
+        finally:
+            os.close(writer)
+        said = _Said()
+        try:
+            _send(ours, order)
+            _listen(ours, reader, said, output, stop, order["seconds"])
+        finally:
+            # Whatever else happened, this ends what is still running; then the supervisor is done.
+            _end(ours)
+            _wait(ours, said)
+            ours.close()
     finally:
-        os.close(writer)
-        theirs.close()
-    try:
-        _send(ours, order)
-        answer = _listen(ours, reader, output, stop, order["seconds"])
-    finally:
-        # Whatever else happened, this ends what is still running; then the supervisor is done.
-        ours.close()
-        _wait(process)
         os.close(reader)
     output.finish()
-    return marshal.loads(answer) if answer else None  # noqa: S302 - written by our supervisor
+    return marshal.loads(said.answer) if said.answer else None  # noqa: S302 - by our supervisor
+
+
+class _Said:
+    """What a supervisor has said: its process number, then its answer."""
+
+    def __init__(self) -> None:
+        self._data = b""
+
+    def take(self, data: bytes) -> None:
+        self._data += data
+
+    @property
+    def process(self) -> int | None:
+        number = self._data[:_NUMBER]
+        return int.from_bytes(number, "big") if len(number) == _NUMBER else None
+
+    @property
+    def answer(self) -> bytes:
+        return self._data[_NUMBER:]
 
 
 def _send(ours: socket.socket, order: Order) -> None:
@@ -283,24 +286,29 @@ def _send(ours: socket.socket, order: Order) -> None:
         pass
 
 
-def _wait(process: subprocess.Popen[bytes]) -> None:
-    import subprocess
-
+def _wait(ours: socket.socket, said: _Said) -> None:
+    """Wait until a supervisor is gone, which ends with its side of the socket."""
+    ours.settimeout(_GRACE)
     try:
-        process.wait(_GRACE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+        while data := ours.recv(65536):
+            said.take(data)
+    except TimeoutError:
+        if said.process is not None:
+            # It has not ended, so nobody else has its number.
+            os.kill(said.process, signal.SIGKILL)
+    except ConnectionResetError:
+        pass
 
 
 def _listen(
     ours: socket.socket,
     reader: int,
+    said: _Said,
     output: _Output,
     stop: Stop | None,
     seconds: float | None,
-) -> bytes:
-    """Take the output until all is ended; return the supervisor's answer, if it gives one in time."""
+) -> None:
+    """Take the output and what the supervisor says, until all is ended or it is late."""
     import select
 
     deadline = None if seconds is None else monotonic() + seconds + _GRACE
@@ -309,13 +317,12 @@ def _listen(
     poll.register(reader, select.POLLIN)
     if stop is not None:
         poll.register(stop, select.POLLIN)
-    answer = b""
     stopping = False
     while True:
         asked = False
         left = None if deadline is None else deadline - monotonic()
         if left is not None and left <= 0:
-            return b""
+            return
         for descriptor, _ in poll.poll(None if left is None else 1000 * left):
             if descriptor == reader:
                 data = os.read(reader, 65536)
@@ -325,10 +332,10 @@ def _listen(
                     poll.unregister(reader)
             elif descriptor == ours.fileno():
                 data = ours.recv(65536)
-                answer += data
+                said.take(data)
                 if not data:
                     _take_rest(reader, output)
-                    return answer
+                    return
             else:
                 asked = True
         if (asked or output.exceeded) and not stopping:

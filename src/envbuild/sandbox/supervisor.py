@@ -1,9 +1,9 @@
 """The process beside a sandbox: starts the program, watches its limits, ends all that it started.
 
 It is a process of its own because only that can be the parent of whatever a program leaves behind, and
-because a fork in a program with threads is no place for any of this. It reads an order from a socket,
-carries it out and answers with how it ended; when the socket is closed on the other side, however that
-came about, everything below is ended too. Its imports are few: every build waits for them.
+because a fork in a program with threads is no place for any of this. It says its process number, reads
+an order from a socket, carries it out and answers with how it ended; when the socket is closed on the
+other side, however that came about, everything below is ended too.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ _PATIENCE = 10.0
 def main(control: int) -> None:
     """Carry out the one order that comes through the socket with the descriptor `control`."""
     os.set_inheritable(control, False)
+    os.write(control, os.getpid().to_bytes(4, "big"))
     size = int.from_bytes(_read(control, 4), "big")
     order: Order = marshal.loads(_read(control, size))  # noqa: S302 - written by our parent
     answer = marshal.dumps(_supervise(order, control), 4)
@@ -67,6 +68,8 @@ def _supervise(order: Order, control: int) -> Answer:
         from envbuild.sandbox.control_group import make_group
 
         kernel.become_subreaper()
+        # As any program's; else the kernel lets it set up no namespace.
+        kernel.allow_tracing()
         group = make_group(order["memory"], order["processes"])
     statuses: dict[int, int] = {}
     woken, wake = os.pipe()

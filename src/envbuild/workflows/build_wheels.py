@@ -21,7 +21,7 @@ from envbuild.store.running import Running
 from envbuild.target.discover import find_interpreter, read_request
 from envbuild.workflows.build_order import read_order
 from envbuild.workflows.builds import build, settings_of
-from envbuild.workflows.instantiate import realise_archives, select, unpack_limits
+from envbuild.workflows.instantiate import archives_of, select, unpack_limits
 from envbuild.workflows.realise import complete_request
 from envbuild.workflows.workshop import Workshop
 
@@ -208,7 +208,7 @@ def _build(
         inputs,
         interpreter,
         workshop,
-        archives=lambda missing: realise_archives(missing, inputs, workshop),
+        archives=archives_of(inputs, workshop),
         limits=unpack_limits(workshop.options),
         makes_build_lock=order.makes_build_lock,
     )

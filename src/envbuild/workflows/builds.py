@@ -8,7 +8,7 @@ from threading import Semaphore
 
 from envbuild.buildlock.model import FILE_NAME
 from envbuild.buildlock.runtime import Runtime, runtime_of
-from envbuild.buildlock.settings import NO_SETTINGS, pairs_of, parse_build_settings
+from envbuild.buildlock.settings import NO_SETTINGS, Wheels, pairs_of, parse_build_settings
 from envbuild.events import Notice
 from envbuild.frozen import replace
 from envbuild.realise.build import Place
@@ -20,23 +20,28 @@ from envbuild.realise.environments import BuildEnvironments
 from envbuild.realise.git_cache import Repositories
 from envbuild.realise.remembered import recall, remember
 from envbuild.realise.source_trees import SourceTrees
+from envbuild.realise.staging import Staging
 from envbuild.realise.toolchain import find_places, find_tools, probe_toolchain
 from envbuild.sandbox.machine import choose, machine_from_json
 from envbuild.sandbox.model import LADDER, Limits, guarantees
 from envbuild.sandbox.probe import identity, probe
 from envbuild.sandbox.run import Stop
+from envbuild.sandbox.supervisors import Supervisors
 from envbuild.sandbox.variables import SYSTEM_PATH
 from envbuild.workflows.build_pins import LockedPins, read_build_lock, write_build_lock
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from envbuild.buildlock.settings import BuildSettings
-    from envbuild.derivation.compile import Node
+    from envbuild.derivation.build import Toolchain
+    from envbuild.errors import EnvbuildError
+    from envbuild.realise.build_facts import BuildFacts
     from envbuild.realise.built import Built, Described, Rebuilt
     from envbuild.realise.execute import Realised
+    from envbuild.realise.prefetch import Archives
     from envbuild.realise.unpack import Limits as UnpackLimits
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Rung
@@ -54,7 +59,7 @@ def build(
     interpreter: Interpreter,
     workshop: Workshop,
     *,
-    archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+    archives: Archives,
     limits: UnpackLimits,
     makes_build_lock: bool = True,
 ) -> dict[str, Built]:
@@ -73,15 +78,19 @@ def build(
     Raises:
         EnvbuildError: one cannot be built; `Problems` for several.
     """
-    stop = Stop()
     pins = _pins(selection, inputs, interpreter, workshop)
     try:
-        builder = _builder(
-            pins, inputs, interpreter, workshop, stop, archives=archives, limits=limits
-        )
-        return builder.realise(packages)
+        with _builder(
+            pins,
+            inputs,
+            interpreter,
+            workshop,
+            archives=archives,
+            limits=limits,
+            ahead=packages,
+        ) as builder:
+            return builder.realise(packages)
     finally:
-        stop.close()
         if makes_build_lock or os.path.exists(f"{inputs.folder}/{FILE_NAME}"):
             _keep_pins(pins, inputs, workshop)
         elif pins.found.builds:
@@ -101,7 +110,7 @@ def rebuild(
     interpreter: Interpreter,
     workshop: Workshop,
     *,
-    archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+    archives: Archives,
     limits: UnpackLimits,
     compare: bool,
 ) -> Rebuilt:
@@ -112,18 +121,16 @@ def rebuild(
     Raises:
         EnvbuildError: it cannot be built.
     """
-    stop = Stop()
     pins = _pins(selection, inputs, interpreter, workshop)
     try:
-        builder = _builder(
-            pins, inputs, interpreter, workshop, stop, archives=archives, limits=limits
-        )
-        rebuilt = builder.rebuild(package)
-        if compare and rebuilt.known is None:
+        with _builder(
+            pins, inputs, interpreter, workshop, archives=archives, limits=limits
+        ) as builder:
             rebuilt = builder.rebuild(package)
-        return rebuilt
+            if compare and rebuilt.known is None:
+                rebuilt = builder.rebuild(package)
+            return rebuilt
     finally:
-        stop.close()
         _keep_pins(pins, inputs, workshop)
 
 
@@ -190,14 +197,15 @@ def _onlooker(
     """Give a builder that tells what is known, and can neither fetch nor resolve anything."""
     from envbuild.realise.unpack import Limits as UnpackLimits
 
-    stop = Stop()
     pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
-    try:
-        yield _builder(
-            pins, inputs, interpreter, workshop, stop, archives=lambda _: {}, limits=UnpackLimits()
-        )
-    finally:
-        stop.close()
+    with _builder(
+        pins, inputs, interpreter, workshop, archives=_nothing, limits=UnpackLimits()
+    ) as builder:
+        yield builder
+
+
+def _nothing(_: object, __: object = None) -> dict[str, Realised | EnvbuildError]:
+    return {}
 
 
 def find_tool_places(options: RealiseOptions) -> tuple[str, ...]:
@@ -225,7 +233,15 @@ def settings_of(inputs: Inputs, options: RealiseOptions) -> BuildSettings:
         strategy=options.build_strategy or settings.strategy,
         no_isolation=options.no_build_isolation or settings.no_isolation,
         no_isolation_packages=beside,
+        wheels=_wheels(options.request),
     )
+
+
+def _wheels(request: Request) -> Wheels:
+    if request.no_binary:
+        named = () if request.no_build else request.no_build_packages
+        return Wheels(any=False, exceptions=frozenset(named))
+    return Wheels(any=True, exceptions=frozenset(request.no_binary_packages))
 
 
 def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
@@ -238,73 +254,103 @@ def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
         )
 
 
+def _sources(
+    inputs: Inputs,
+    workshop: Workshop,
+    *,
+    archives: Archives,
+    limits: UnpackLimits,
+) -> SourceTrees:
+    options = workshop.options
+    return SourceTrees(
+        workshop.store,
+        workshop.running,
+        archives=archives,
+        checkouts=Checkouts(
+            workshop.store,
+            workshop.running,
+            repositories=Repositories(
+                f"{options.cache}/git",
+                environ=workshop.environ,
+                offline=options.offline,
+                reporter=workshop.reporter,
+            ),
+            folder=inputs.folder,
+            environ=workshop.environ,
+            limits=limits,
+            verify_record=options.verify_record,
+            reporter=workshop.reporter,
+        ),
+        folder=inputs.folder,
+        environ=workshop.environ,
+        refresh=options.refresh,
+    )
+
+
+@contextmanager
 def _builder(
     pins: LockedPins,
     inputs: Inputs,
     interpreter: Interpreter,
     workshop: Workshop,
-    stop: Stop,
     *,
-    archives: Callable[[tuple[Node, ...]], dict[str, Realised]],
+    archives: Archives,
     limits: UnpackLimits,
-) -> Builder:
+    ahead: Sequence[SelectedPackage] = (),
+) -> Iterator[Builder]:
+    """Give a builder. The archives of packages in `ahead` are on their way from the beginning."""
     options = workshop.options
-    machine = _machine(options.cache)
-    tools = find_tools(options.build_tools)
-    facts = probe_build_facts(interpreter, cache_dir=options.cache)
-    rung = choose(machine, _accepted(options.sandbox))
-    bytecode = Bytecode(workshop.store, facts.executable, facts.identity)
-    jobs = options.concurrent_builds or _processors()
-    return Builder(
-        Workplace(
-            where=Place(
-                store=workshop.store,
-                machine=machine,
-                rung=rung,
-                facts=facts,
-                target=interpreter.target,
-                tools=tools,
-                network=frozenset(options.build_network),
-                limits=_limits(options.build_limits),
-                stop=stop,
-                reporter=workshop.reporter,
-                bytecode=bytecode,
-                environments=BuildEnvironments(
-                    workshop.store, interpreter.target, facts, rung, bytecode
-                ),
-                turns=Semaphore(jobs),
-            ),
-            running=workshop.running,
-            pins=pins,
-            sources=SourceTrees(
-                workshop.store,
-                workshop.running,
-                archives=archives,
-                checkouts=Checkouts(
-                    workshop.store,
-                    workshop.running,
-                    repositories=Repositories(
-                        f"{options.cache}/git",
-                        environ=workshop.environ,
-                        offline=options.offline,
+    stop = Stop()
+    try:
+        with (
+            _sources(inputs, workshop, archives=archives, limits=limits) as sources,
+            Supervisors() as supervisors,
+            Staging(workshop.store) as staging,
+        ):
+            # Before it is found out what this machine offers, which takes a while.
+            sources.prefetch(ahead)
+            tools = find_tools(options.build_tools)
+            machine, facts, toolchain = _look_around(tools, interpreter, options.cache, supervisors)
+            rung = choose(machine, _accepted(options.sandbox))
+            bytecode = Bytecode(workshop.store, facts.executable, facts.identity)
+            jobs = options.concurrent_builds or _processors()
+            yield Builder(
+                Workplace(
+                    where=Place(
+                        store=workshop.store,
+                        machine=machine,
+                        rung=rung,
+                        facts=facts,
+                        target=interpreter.target,
+                        tools=tools,
+                        network=frozenset(options.build_network),
+                        limits=_limits(options.build_limits),
+                        supervisors=supervisors,
+                        stop=stop,
                         reporter=workshop.reporter,
+                        bytecode=bytecode,
+                        environments=BuildEnvironments(
+                            workshop.store,
+                            staging,
+                            target=interpreter.target,
+                            facts=facts,
+                            rung=rung,
+                            bytecode=bytecode,
+                        ),
+                        turns=Semaphore(jobs),
                     ),
-                    folder=inputs.folder,
-                    environ=workshop.environ,
+                    running=workshop.running,
+                    staging=staging,
+                    pins=pins,
+                    sources=sources,
+                    toolchain=toolchain,
                     limits=limits,
                     verify_record=options.verify_record,
-                    reporter=workshop.reporter,
-                ),
-                folder=inputs.folder,
-                environ=workshop.environ,
-                refresh=options.refresh,
-            ),
-            toolchain=probe_toolchain(tools, SYSTEM_PATH, cache_dir=options.cache),
-            limits=limits,
-            verify_record=options.verify_record,
-            jobs=jobs,
-        )
-    )
+                    jobs=jobs,
+                )
+            )
+    finally:
+        stop.close()
 
 
 def _pins(
@@ -361,15 +407,14 @@ def _pins(
 def _with_permissions(
     told: dict[str, Any], request: Request, members: frozenset[str]
 ) -> dict[str, Any]:
-    """Return what uv is told, with what it may build where not everything may be built."""
-    if not request.no_build and not request.no_build_packages:
-        return told
+    """Return what uv is told, with what it may build, and what it may take wheels of."""
+    # Members have no wheels; and what names a package overrules what names none.
+    local = members if request.no_build or request.no_build_packages else frozenset()
     permissions = {
         "no-build": request.no_build,
         "no-build-package": sorted({*request.no_build_packages} - members),
         "no-binary": request.no_binary,
-        # Members have no wheels; and what names a package overrules what names none.
-        "no-binary-package": sorted({*request.no_binary_packages, *members}),
+        "no-binary-package": sorted({*request.no_binary_packages, *local}),
     }
     others = {key: value for key, value in told.items() if key not in permissions}
     # To uv, a flag that is false is more than none.
@@ -405,12 +450,25 @@ def _processors() -> int:
     return os.cpu_count() or 1
 
 
-def _machine(cache: str) -> Machine:
+def _look_around(
+    tools: Sequence[str], interpreter: Interpreter, cache: str, supervisors: Supervisors
+) -> tuple[Machine, BuildFacts, Toolchain]:
+    """Return what this machine offers for builds. What is asked are programs: all of them at once."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(3) as pool:
+        machine = pool.submit(_machine, cache, supervisors)
+        facts = pool.submit(probe_build_facts, interpreter, cache_dir=cache)
+        toolchain = pool.submit(probe_toolchain, tools, SYSTEM_PATH, cache_dir=cache)
+        return machine.result(), facts.result(), toolchain.result()
+
+
+def _machine(cache: str, supervisors: Supervisors) -> Machine:
     """Return what this machine offers for sandboxes, found out once."""
     path, stamp = f"{cache}/builds/sandboxes.json", list(identity())
     kept = recall(path, stamp)
     machine = None if kept is None else machine_from_json(kept)
     if machine is None:
-        machine = probe()
+        machine = probe(supervisors)
         remember(path, stamp, machine.as_json())
     return machine

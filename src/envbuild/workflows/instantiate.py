@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from envbuild.digest import Digest
     from envbuild.index.client import Client
     from envbuild.realise.built import Built
-    from envbuild.realise.execute import Realised
+    from envbuild.realise.execute import Published, Realised
+    from envbuild.realise.prefetch import Archives
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Request
     from envbuild.store.local import Store
@@ -151,7 +152,9 @@ def _realise(
     notes = list(plan.notes)
     realised: dict[str, Realised] = {}
     if plan.missing:
-        realised = realise_archives(plan.missing, inputs, workshop, target)
+        from envbuild.realise.execute import successes
+
+        realised = successes(realise_archives(plan.missing, inputs, workshop, target=target))
         for node in plan.missing:
             result = realised[node.package.name]
             trees[node.package.name] = result.tree
@@ -178,7 +181,7 @@ def _build(
         inputs,
         interpreter,
         workshop,
-        archives=lambda missing: realise_archives(missing, inputs, workshop),
+        archives=archives_of(inputs, workshop),
         limits=unpack_limits(workshop.options),
     )
     trees |= {name: each.tree for name, each in built.items()}
@@ -242,10 +245,26 @@ def unpack_limits(options: RealiseOptions) -> Limits:
     return limits
 
 
+def archives_of(inputs: Inputs, workshop: Workshop) -> Archives:
+    """Return what realises archives for builds."""
+
+    def realise(
+        missing: tuple[Node, ...], published: Published | None = None
+    ) -> dict[str, Realised | EnvbuildError]:
+        return realise_archives(missing, inputs, workshop, published=published)
+
+    return realise
+
+
 def realise_archives(
-    missing: tuple[Node, ...], inputs: Inputs, workshop: Workshop, target: Target | None = None
-) -> dict[str, Realised]:
-    """Realise archives; for a `target`, decide at once where the files go, beside the unpacking."""
+    missing: tuple[Node, ...],
+    inputs: Inputs,
+    workshop: Workshop,
+    *,
+    target: Target | None = None,
+    published: Published | None = None,
+) -> dict[str, Realised | EnvbuildError]:
+    """Realise archives, as `execute` does; for a `target`, decide beside it where the files go."""
     from envbuild.index.locations import is_remote, resolve
     from envbuild.index.mirrors import Mirrors
     from envbuild.realise.execute import Settings, execute
@@ -296,6 +315,7 @@ def realise_archives(
             running=workshop.running,
             fetcher=fetcher,
             afterwards=None if target is None else place_early,
+            published=published,
             settings=Settings(
                 jobs=options.jobs,
                 limits=unpack_limits(options),

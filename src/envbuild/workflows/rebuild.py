@@ -14,7 +14,7 @@ from envbuild.store.difference import compare_trees, parting
 from envbuild.store.records import BuildOutput
 from envbuild.store.running import Running
 from envbuild.workflows.builds import rebuild as build_again
-from envbuild.workflows.instantiate import realise_archives, unpack_limits
+from envbuild.workflows.instantiate import archives_of, unpack_limits
 from envbuild.workflows.store import open_existing
 from envbuild.workflows.subject import find_subject
 from envbuild.workflows.workshop import Workshop
@@ -131,7 +131,7 @@ def rebuild(
                 inputs,
                 subject.found.interpreter,
                 workshop,
-                archives=lambda missing: realise_archives(missing, inputs, workshop),
+                archives=archives_of(inputs, workshop),
                 limits=unpack_limits(options),
                 compare=options.check,
             )

@@ -115,3 +115,68 @@ def test_a_source_that_was_changed_in_the_store_is_not_compiled(
     os.utime(path, (layout.TIMESTAMP, layout.TIMESTAMP))
     bytecode.note([placement], ["lib/demo.py"])
     assert names(bytecode, placement) == []
+
+
+SITE = "lib/site"
+BACKEND = {
+    f"{SITE}/backend.py": b"import helper\ndef build():\n    from pack import late\n",
+    f"{SITE}/helper.py": b"X = 1\n",
+    f"{SITE}/pack/__init__.py": b"from . import inner\n",
+    f"{SITE}/pack/inner.py": b"X =\n",
+    f"{SITE}/pack/late.py": b"import backend\n",
+    f"{SITE}/plugin.py": b"import own\n",
+    f"{SITE}/own.py": b"X = 1\n",
+    f"{SITE}/command.py": b"X = 1\n",
+    f"{SITE}/unused.py": b"X = 1\n",
+    f"{SITE}/b-1.dist-info/entry_points.txt": (
+        b"[console_scripts]\nrun = command:main\n\n[some.plugins]\none = plugin:hook [extra]\n"
+    ),
+}
+
+
+@pytest.fixture
+def backend(store: Store) -> Placement:
+    with Publication(store) as publication:
+        digest = add_files(publication, BACKEND)
+        publication.commit()
+    folders: dict[str, list[tuple[str, str, int]]] = {}
+    for entry in tree_of(BACKEND).entries:
+        if entry.digest is not None and entry.size is not None:
+            folder, _, name = entry.path.rpartition("/")
+            blob = layout.blob(entry.digest, executable=False).partition("/")[2]
+            folders.setdefault(folder, []).append((name, blob, entry.size))
+    return Placement(
+        tree=digest, info="", folders=(), launchers=(), record=(), units=(),
+        links=tuple((folder, tuple(files)) for folder, files in folders.items()),
+    )  # fmt: skip
+
+
+def stems(bytecode: Bytecode, placement: Placement) -> set[str]:
+    return {name.partition(".")[0] for name in names(bytecode, placement)}
+
+
+def test_what_a_backend_and_its_plugins_import_is_compiled_before_it_is_seen(
+    bytecode: Bytecode, backend: Placement
+) -> None:
+    bytecode.foresee("backend", [backend], [SITE], "/environment")
+    # What cannot be compiled is known, and not tried again.
+    assert stems(bytecode, backend) == {"backend", "helper", "__init__", "late", "plugin", "own"}
+    assert bytecode.count(backend.tree) == 7
+    bytecode.note([backend], [f"{SITE}/unused.py"])
+    assert "unused" in stems(bytecode, backend)
+
+
+def test_what_is_known_is_not_compiled_again(
+    store: Store, bytecode: Bytecode, backend: Placement, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bytecode.foresee("backend", [backend], [SITE], "/environment")
+    monkeypatch.setattr(bytecode, "_executable", "/nowhere/python")
+    bytecode.foresee("backend", [backend], [SITE], "/environment")
+    assert stems(bytecode, backend) == {"backend", "helper", "__init__", "late", "plugin", "own"}
+
+
+def test_a_backend_that_is_not_in_the_environment_foresees_nothing(
+    bytecode: Bytecode, placement: Placement
+) -> None:
+    bytecode.foresee("own_backend", [placement], ["lib"], "/environment")
+    assert names(bytecode, placement) == []

@@ -11,7 +11,8 @@ import pytest
 
 from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.bytecode import Bytecode
-from envbuild.realise.environments import BuildEnvironments
+from envbuild.realise.environments import BuildEnvironment, BuildEnvironments
+from envbuild.realise.staging import Staging
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication
 from envbuild.target.probe import probe
@@ -58,34 +59,42 @@ def bytecode(store: Store, tmp_path: Path) -> Bytecode:
 
 
 @pytest.fixture
-def make(store: Store, bytecode: Bytecode, tmp_path: Path) -> Make:
+def make(store: Store, bytecode: Bytecode, tmp_path: Path) -> Iterator[Make]:
     cache = str(tmp_path / "cache")
     interpreter = probe(running().path, cache_dir=cache)
     facts = probe_build_facts(interpreter, cache_dir=cache)
-    return lambda rung: BuildEnvironments(store, interpreter.target, facts, rung, bytecode)
+    target = interpreter.target
+    with Staging(store) as staging:
+        yield lambda rung: BuildEnvironments(
+            store, staging, target=target, facts=facts, rung=rung, bytecode=bytecode
+        )
+
+
+def obtain(
+    environments: BuildEnvironments, trees: dict[str, Digest], own: str = "/nowhere",
+    *, backend: str = "", with_bytecode: bool = True,
+) -> BuildEnvironment:  # fmt: skip
+    return environments.obtain(trees, own, backend=backend, with_bytecode=with_bytecode)
 
 
 def test_builds_with_the_same_share_one(make: Make, trees: dict[str, Digest]) -> None:
-    with make("namespaces") as environments:
-        first = environments.obtain(trees, "/nowhere", with_bytecode=True)
-        assert environments.obtain(trees, "/nowhere", with_bytecode=True) is first
-        assert environments.obtain(trees, "/nowhere", with_bytecode=False).folder != first.folder
-        assert environments.obtain({}, "/nowhere", with_bytecode=True).folder != first.folder
-        assert (first.inner, os.path.isfile(f"{first.folder}/{SITE}/demo7.py")) == (
-            "/environment",
-            True,
-        )
-    assert not os.path.exists(first.folder)
+    environments = make("namespaces")
+    first = obtain(environments, trees)
+    assert obtain(environments, trees) is first
+    assert obtain(environments, trees, with_bytecode=False).folder != first.folder
+    assert obtain(environments, {}).folder != first.folder
+    assert first.inner == "/environment"
+    assert os.path.isfile(f"{first.folder}/{SITE}/demo7.py")
 
 
 def test_a_build_that_could_write_to_it_has_its_own(
     make: Make, trees: dict[str, Digest], tmp_path: Path
 ) -> None:
-    with make("none") as environments:
-        for name in ("one", "two"):
-            own = str(tmp_path / name)
-            found = environments.obtain(trees, own, with_bytecode=True)
-            assert (found.folder, found.inner) == (own, own)
+    environments = make("none")
+    for name in ("one", "two"):
+        own = str(tmp_path / name)
+        found = obtain(environments, trees, own)
+        assert (found.folder, found.inner) == (own, own)
 
 
 def test_nothing_is_added_to_one_that_may_be_in_use(
@@ -94,13 +103,22 @@ def test_nothing_is_added_to_one_that_may_be_in_use(
     def compiled(folder: str) -> int:
         return len(list(Path(folder).rglob("*.pyc")))
 
-    with make("namespaces") as environments:
-        first = environments.obtain(trees, "/nowhere", with_bytecode=True)
-        bytecode.note(first.placements, [f"{SITE}/demo1.py"])
-        second = environments.obtain(trees, "/nowhere", with_bytecode=True)
-        assert (compiled(first.folder), compiled(second.folder)) == (0, 1)
-        bytecode.note(first.placements, [f"{SITE}/demo2.py"])
-        assert environments.obtain(trees, "/nowhere", with_bytecode=True) is second
-        bytecode.note(first.placements, [f"{SITE}/demo{number}.py" for number in range(20)])
-        third = environments.obtain(trees, "/nowhere", with_bytecode=True)
-        assert (compiled(second.folder), compiled(third.folder)) == (1, 20)
+    environments = make("namespaces")
+    first = obtain(environments, trees)
+    bytecode.note(first.placements, [f"{SITE}/demo1.py"])
+    second = obtain(environments, trees)
+    assert (compiled(first.folder), compiled(second.folder)) == (0, 1)
+    bytecode.note(first.placements, [f"{SITE}/demo2.py"])
+    assert obtain(environments, trees) is second
+    bytecode.note(first.placements, [f"{SITE}/demo{number}.py" for number in range(20)])
+    third = obtain(environments, trees)
+    assert (compiled(second.folder), compiled(third.folder)) == (1, 20)
+
+
+def test_what_a_backend_imports_is_compiled_from_the_beginning(
+    make: Make, trees: dict[str, Digest]
+) -> None:
+    found = obtain(make("namespaces"), trees, backend="demo3")
+    names = [path.name for path in Path(found.folder).rglob("*.pyc")]
+    assert names == [f"demo3.{sys.implementation.cache_tag}.pyc"]
+    assert found.modules == 1

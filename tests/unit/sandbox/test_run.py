@@ -15,12 +15,16 @@ import pytest
 
 from envbuild.sandbox.model import LADDER, Limits, Outcome, guarantees
 from envbuild.sandbox.run import SandboxFailed, Stop
+from envbuild.sandbox.supervisors import Supervisors
 from support.sandboxes import ON_EVERY_RUNG, Place, machine, place, sealed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from envbuild.sandbox.model import Rung
+
+
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="processes are found by `/proc`")
 
 
 @pytest.fixture(params=ON_EVERY_RUNG)
@@ -385,26 +389,84 @@ def test_killing_the_caller_ends_the_program(rung: Rung, tmp_path: Path) -> None
     vanishes(marker)
 
 
+def origins() -> list[int]:
+    """Return the processes that the supervisors of this process's programs are copies of."""
+    return [each for each in children(os.getpid()) if "sandbox.origin" in command_line(each)]
+
+
+def children(of: int) -> list[int]:
+    found = []
+    for name in os.listdir("/proc"):
+        if name.isdecimal():
+            try:
+                text = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            if text[1] == str(of):
+                found.append(int(name))
+    return found
+
+
+def command_line(process: int) -> str:
+    try:
+        return Path(f"/proc/{process}/cmdline").read_text()
+    except OSError:
+        return ""
+
+
+@linux_only
 def test_killing_the_supervisor_ends_what_a_namespace_holds(own: Place) -> None:
     marker = f"orphan-{own.path.name}"
-    supervisors: list[int] = []
+    killed: list[int] = []
 
     def kill(_: str) -> None:
-        this = str(os.getpid())
-        for name in os.listdir("/proc"):
-            if name.isdecimal():
-                try:
-                    text = Path(f"/proc/{name}/stat").read_text().rpartition(")")[2].split()
-                except OSError:
-                    continue
-                if text[1] == this and "supervisor" in Path(f"/proc/{name}/cmdline").read_text():
-                    supervisors.append(int(name))
-                    os.kill(int(name), signal.SIGKILL)
+        for origin in origins():
+            for supervisor in children(origin):
+                killed.append(supervisor)
+                os.kill(supervisor, signal.SIGKILL)
 
     with pytest.raises(SandboxFailed, match="supervisor"):
         own.runs("/bin/sh", "-c", "echo up; sleep 300", marker, on_line=kill)
-    assert len(supervisors) == 1
+    assert len(killed) == 1
     vanishes(marker)
+
+
+@linux_only
+def test_programs_run_on_and_start_anew_where_their_origin_is_killed(own: Place) -> None:
+    def kill(_: str) -> None:
+        for origin in origins():
+            os.kill(origin, signal.SIGKILL)
+
+    assert own.runs("/bin/sh", "-c", "echo up; sleep 0.2; echo on", on_line=kill).lines[-1] == "on"
+    before = origins()
+    assert own.runs("/bin/sh", "-c", "echo again").lines == ["again"]
+    assert len(origins()) == 1
+    assert origins() != before
+
+
+def test_one_origin_serves_all_programs(own: Place) -> None:
+    own.runs("/bin/sh", "-c", ":")
+    before = origins()
+    own.runs("/bin/sh", "-c", ":")
+    assert origins() == before
+
+
+@linux_only
+def test_the_origin_ends_with_those_who_use_it() -> None:
+    before = set(origins())
+    reader, writer = os.pipe()
+    with Supervisors() as supervisors:
+        supervisor = supervisors.start(writer)
+        os.close(writer)
+        number = int.from_bytes(supervisor.recv(4), "big")
+        (origin,) = set(origins()) - before
+        assert children(origin) == [number]
+    assert set(origins()) == before
+    # One that has not been told what to do ends when nobody is there any more.
+    supervisor.close()
+    assert os.read(reader, 1) == b""
+    os.close(reader)
+    assert command_line(number) == ""
 
 
 STOPS = """

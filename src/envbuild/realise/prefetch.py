@@ -1,0 +1,92 @@
+"""Archives that are fetched and unpacked before anybody asks for them, in a thread of its own.
+
+Whoever wants an archive waits for that one alone, and builds from it while others are on their way.
+"""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+
+from envbuild import interruption
+from envbuild.errors import EnvbuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Protocol
+
+    from envbuild.derivation.compile import Node
+    from envbuild.digest import Digest
+    from envbuild.realise.execute import Published, Realised
+
+    Outcome = Realised | EnvbuildError | None
+
+    class Archives(Protocol):
+        """Realises archives; see `envbuild.realise.execute.execute`."""
+
+        def __call__(
+            self, missing: tuple[Node, ...], published: Published | None = None, /
+        ) -> dict[str, Realised | EnvbuildError]: ...
+
+
+class Prefetch:
+    """Archives on their way, and what came of them. To be closed at the end.
+
+    Args:
+        archives: realises them.
+    """
+
+    __slots__ = ("_archives", "_closed", "_outcomes", "_thread")
+
+    def __init__(self, archives: Archives) -> None:
+        self._archives = archives
+        self._closed = False
+        self._outcomes: dict[Digest, Future[Outcome]] = {}
+        self._thread: threading.Thread | None = None
+
+    def begin(self, nodes: Sequence[Node]) -> None:
+        """Have archives realised from now on. To be called once, at most."""
+        self._outcomes = {node.unpack.digest: Future() for node in nodes}
+        if nodes:
+            self._thread = threading.Thread(target=self._work, args=(tuple(nodes),), daemon=True)
+            self._thread.start()
+
+    def outcome(self, node: Node) -> Outcome:
+        """Return what came of an archive, or why nothing did, once that is known.
+
+        `None` for one that was not among those to be prefetched, or was given up.
+        """
+        future = self._outcomes.get(node.unpack.digest)
+        return None if future is None else future.result()
+
+    def close(self) -> None:
+        """Give up what is still on its way."""
+        self._closed = True
+        if self._thread is not None:
+            self._thread.join()
+
+    def _work(self, nodes: tuple[Node, ...]) -> None:
+        interruption.ask(lambda: self._closed)
+        outcomes: dict[str, Realised | EnvbuildError] = {}
+        crash: BaseException | None = None
+        try:
+            outcomes = self._archives(nodes, self._settle)
+        except EnvbuildError as error:
+            # It concerns all of them.
+            outcomes = {node.package.name: error for node in nodes}
+        except KeyboardInterrupt:
+            pass
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            crash = error
+        for node in nodes:
+            future = self._outcomes[node.unpack.digest]
+            if future.done():
+                continue
+            if crash is not None:
+                future.set_exception(crash)
+            else:
+                future.set_result(outcomes.get(node.package.name))
+
+    def _settle(self, node: Node, outcome: Realised | EnvbuildError) -> None:
+        self._outcomes[node.unpack.digest].set_result(outcome)
