@@ -101,7 +101,7 @@ class Bytecode:
             before = {tree: len(each) for tree, each in known.items()}
             compiler = held.enter_context(Compiler(self._executable))
             waiting = [backend, *self._plugins(placements)]
-            while waiting:
+            while waiting and not compiler.is_late:
                 for module in modules.found(waiting.pop()):
                     if module.path not in known[module.tree]:
                         compiled, imports = self._compile(

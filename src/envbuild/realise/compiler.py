@@ -5,6 +5,7 @@ from __future__ import annotations
 import marshal
 import os
 import struct
+import time
 
 from envbuild.store import layout
 
@@ -22,6 +23,9 @@ _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "bytecode_scr
 _SECONDS = 60.0
 """For everything that one of them compiles. Nothing is lost but time where it is ended."""
 
+_LONGEST = 4 * 2**20
+"""Bytes of a module, at most: none is so long, and what is takes a hundred times as much memory."""
+
 
 class Compiler:
     """A process that compiles, started when there is something to compile. Use as a context manager.
@@ -30,10 +34,11 @@ class Compiler:
         executable: path of the interpreter.
     """
 
-    __slots__ = ("_executable", "_process", "_timer")
+    __slots__ = ("_deadline", "_executable", "_process", "_timer")
 
     def __init__(self, executable: str) -> None:
         self._executable = executable
+        self._deadline = time.monotonic() + _SECONDS
         self._process: subprocess.Popen[bytes] | None = None
         self._timer: Timer | None = None
 
@@ -46,25 +51,24 @@ class Compiler:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._process is None or self._timer is None:
-            return
-        try:
-            with self._process:
-                pass
-        except OSError:
-            # It was gone before it had read everything.
-            pass
-        self._timer.cancel()
+        self._end()
+
+    @property
+    def is_late(self) -> bool:
+        """Whether it has had its time, and compiles nothing any more."""
+        return time.monotonic() >= self._deadline
 
     def compile(self, name: str, source: bytes) -> tuple[bytes, list[Import]]:
         """Return the bytecode file of a module, and what it imports.
 
-        Both are empty where it cannot be compiled.
+        Both are empty where it cannot be compiled, whether that is refused or ends the process.
 
         Args:
             name: path that the bytecode says that the module has.
             source: its content.
         """
+        if len(source) > _LONGEST or self.is_late:
+            return b"", []
         path = os.fsencode(name)
         try:
             process = self._started()
@@ -76,6 +80,8 @@ class Compiler:
             answer = process.stdout.read(length)
             compiled, imports = marshal.loads(answer)  # noqa: S302 - by an interpreter of ours
         except (OSError, ValueError, EOFError):
+            # The next module gets another one.
+            self._end()
             return b"", []
         return compiled, imports
 
@@ -90,9 +96,24 @@ class Compiler:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
             )
-            self._timer = Timer(_SECONDS, self._process.kill)
+            left = self._deadline - time.monotonic()
+            self._timer = Timer(max(0.0, left), self._process.kill)
             self._timer.daemon = True
             self._timer.start()
             assert self._process.stdin is not None
             self._process.stdin.write(struct.pack("<I", layout.TIMESTAMP))
         return self._process
+
+    def _end(self) -> None:
+        process, timer = self._process, self._timer
+        self._process = self._timer = None
+        if process is None:
+            return
+        try:
+            with process:
+                pass
+        except OSError:
+            # It was gone before it had read everything.
+            pass
+        if timer is not None:
+            timer.cancel()

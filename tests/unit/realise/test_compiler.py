@@ -102,3 +102,31 @@ def test_nothing_is_executed(tmp_path: Path) -> None:
         compiled, _ = compiler.compile("m.py", f"open({str(trace)!r}, 'w')\n".encode())
     assert compiled
     assert not trace.exists()
+
+
+def test_one_that_is_killed_is_followed_by_another() -> None:
+    with Compiler(running().path) as compiler:
+        assert compiler.compile("m.py", b"x = 1\n")[0]
+        assert compiler._process is not None
+        compiler._process.kill()
+        assert compiler.compile("m.py", b"x = 1\n") == (b"", [])
+        assert compiler.compile("m.py", b"x = 1\n")[0]
+
+
+def test_what_takes_too_long_is_ended_and_nothing_is_compiled_after_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("envbuild.realise.compiler._SECONDS", 0.3)
+    hangs = tmp_path / "python"
+    hangs.write_text("#!/bin/sh\nexec sleep 300\n")
+    hangs.chmod(0o755)
+    with Compiler(str(hangs)) as compiler:
+        assert compiler.compile("m.py", b"x = 1\n") == (b"", [])
+        assert compiler.is_late
+        assert compiler.compile("m.py", b"x = 1\n") == (b"", [])
+
+
+def test_what_is_longer_than_any_module_is_not_compiled() -> None:
+    with Compiler(running().path) as compiler:
+        assert compiler.compile("m.py", b"#" * (4 * 2**20 + 1)) == (b"", [])
+        assert compiler._process is None
