@@ -21,6 +21,7 @@ from envbuild.maintenance.verify import verify_store
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.workflows.build_log import NoLog, find_log
+from support.index_server import IndexServer, Stall
 from support.own_backend import lock_archives, sdist
 from support.processes import appear, processes_with, vanish
 from support.sandboxes import machine
@@ -194,6 +195,28 @@ ENDS: list[tuple[str, str, signal.Signals, int, str]] = [
     ("ready", "bubblewrap", signal.SIGTERM, 143, "terminated\n"),
     ("ready", "namespaces", signal.SIGHUP, 129, "terminated\n"),
 ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ended_while_an_archive_is_on_its_way_and_another_one_is_built(
+    bench: Workbench, number: signal.Signals
+) -> None:
+    folder = bench.folder / "sdists"
+    late = sdist(folder, "late")
+    project(bench, sdist(folder, "made", body=WAITS.format(said="ready", seconds=0)), late)
+    with IndexServer(folder) as server:
+        lock = bench.folder / "uv.lock"
+        text = lock.read_text().replace('registry = "sdists"', f'registry = "{server.index_url}"')
+        address = server.file_url("").rstrip("/")
+        lock.write_text(text.replace('path = "', f'url = "{address}/'))
+        server.always(f"*{late.name}", Stall())
+        run = Run(bench)
+        run.tells("Built made")
+        assert run.ends(number) == 128 + number
+        # It was given up at once, and not only when it had been tried as often as can be.
+        assert len(server.seen(f"*{late.name}")) == 1
+    vanish(mark(bench))
+    assert_nothing_left(bench.store)
 
 
 @pytest.mark.parametrize(("where", "rung", "number", "code", "told"), ENDS)

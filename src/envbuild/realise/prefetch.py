@@ -13,7 +13,7 @@ from envbuild.errors import EnvbuildError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from typing import Protocol
 
     from envbuild.derivation.compile import Node
@@ -35,12 +35,14 @@ class Prefetch:
 
     Args:
         archives: realises them.
+        interrupted: tells whether all is to be given up; who waits for an archive may not notice.
     """
 
-    __slots__ = ("_archives", "_closed", "_outcomes", "_thread")
+    __slots__ = ("_archives", "_closed", "_interrupted", "_outcomes", "_thread")
 
-    def __init__(self, archives: Archives) -> None:
+    def __init__(self, archives: Archives, interrupted: Callable[[], bool]) -> None:
         self._archives = archives
+        self._interrupted = interrupted
         self._closed = False
         self._outcomes: dict[Digest, Future[Outcome]] = {}
         self._thread: threading.Thread | None = None
@@ -67,7 +69,7 @@ class Prefetch:
             self._thread.join()
 
     def _work(self, nodes: tuple[Node, ...]) -> None:
-        interruption.ask(lambda: self._closed)
+        interruption.ask(lambda: self._closed or self._interrupted())
         outcomes: dict[str, Realised | EnvbuildError] = {}
         crash: BaseException | None = None
         try:

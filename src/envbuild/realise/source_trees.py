@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from envbuild import canonical
+from envbuild import canonical, interruption
 from envbuild.derivation.compile import compile_packages
 from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
@@ -25,7 +25,7 @@ from envbuild.store.publish import Publication
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
     from typing import Self
 
@@ -88,6 +88,7 @@ class SourceTrees:
         store: where they are kept.
         running: protects them from a collector.
         archives: realises archives that are missing.
+        interrupted: tells whether what was begun is to be given up.
         checkouts: see there.
         folder: of the lock, which relative paths start from.
         environ: the environment.
@@ -100,6 +101,7 @@ class SourceTrees:
         running: Running,
         *,
         archives: Archives,
+        interrupted: Callable[[], bool],
         checkouts: Checkouts,
         folder: str,
         environ: Mapping[str, str],
@@ -112,7 +114,7 @@ class SourceTrees:
         self._folder = folder
         self._environ = environ
         self._refresh = refresh
-        self._prefetch = Prefetch(archives)
+        self._prefetch = Prefetch(archives, interrupted)
 
     def __enter__(self) -> Self:
         return self
@@ -217,6 +219,8 @@ class SourceTrees:
             EnvbuildError: it cannot be had.
         """
         outcome = self._prefetch.outcome(node)
+        # What was given up is not begun anew, where everything is.
+        interruption.give_way()
         if isinstance(outcome, EnvbuildError):
             raise outcome
         return outcome

@@ -255,17 +255,14 @@ def _keep_pins(pins: LockedPins, inputs: Inputs, workshop: Workshop) -> None:
 
 
 def _sources(
-    inputs: Inputs,
-    workshop: Workshop,
-    *,
-    archives: Archives,
-    limits: UnpackLimits,
+    inputs: Inputs, workshop: Workshop, stop: Stop, *, archives: Archives, limits: UnpackLimits
 ) -> SourceTrees:
     options = workshop.options
     return SourceTrees(
         workshop.store,
         workshop.running,
         archives=archives,
+        interrupted=stop.is_set,
         checkouts=Checkouts(
             workshop.store,
             workshop.running,
@@ -303,7 +300,7 @@ def _builder(
     stop = Stop()
     try:
         with (
-            _sources(inputs, workshop, archives=archives, limits=limits) as sources,
+            _sources(inputs, workshop, stop, archives=archives, limits=limits) as sources,
             Supervisors() as supervisors,
             Staging(workshop.store) as staging,
         ):

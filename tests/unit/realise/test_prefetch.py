@@ -63,7 +63,7 @@ def test_each_is_there_as_soon_as_it_is_published(release: threading.Event) -> N
         published(missing[1], TWO)
         return {"one": ONE, "two": TWO}
 
-    prefetch = Prefetch(archives)
+    prefetch = Prefetch(archives, lambda: False)
     prefetch.begin(NODES)
     assert prefetch.outcome(NODES[0]) == ONE
     release.set()
@@ -77,7 +77,7 @@ def test_what_failed_is_an_error_of_that_archive() -> None:
     def archives(missing: tuple[Node, ...], published: Published | None = None) -> Outcomes:
         return {"one": error, "two": TWO}
 
-    prefetch = Prefetch(archives)
+    prefetch = Prefetch(archives, lambda: False)
     prefetch.begin(NODES)
     assert prefetch.outcome(NODES[0]) is error
     assert prefetch.outcome(NODES[1]) == TWO
@@ -90,7 +90,7 @@ def test_what_fails_for_all_is_the_same_error_for_each() -> None:
     def archives(missing: tuple[Node, ...], published: Published | None = None) -> Outcomes:
         raise error
 
-    prefetch = Prefetch(archives)
+    prefetch = Prefetch(archives, lambda: False)
     prefetch.begin(NODES)
     assert [prefetch.outcome(each) for each in NODES] == [error, error]
     prefetch.close()
@@ -100,7 +100,7 @@ def test_a_fault_of_ours_is_heard_of_by_whoever_waits() -> None:
     def archives(missing: tuple[Node, ...], published: Published | None = None) -> Outcomes:
         raise ZeroDivisionError
 
-    prefetch = Prefetch(archives)
+    prefetch = Prefetch(archives, lambda: False)
     prefetch.begin(NODES)
     with pytest.raises(ZeroDivisionError):
         prefetch.outcome(NODES[0])
@@ -117,18 +117,32 @@ def test_closing_gives_up_what_is_on_its_way() -> None:
         while True:
             wait()
 
-    prefetch = Prefetch(archives)
+    prefetch = Prefetch(archives, lambda: False)
     prefetch.begin(NODES)
     begun.wait()
     prefetch.close()
     assert [prefetch.outcome(each) for each in NODES] == [ONE, None]
 
 
+def test_an_interruption_frees_whoever_waits() -> None:
+    stop = threading.Event()
+
+    def archives(missing: tuple[Node, ...], published: Published | None = None) -> Outcomes:
+        stop.set()
+        while True:
+            wait()
+
+    prefetch = Prefetch(archives, stop.is_set)
+    prefetch.begin(NODES)
+    assert [prefetch.outcome(each) for each in NODES] == [None, None]
+    prefetch.close()
+
+
 def test_nothing_is_known_of_what_was_never_begun() -> None:
     def archives(missing: tuple[Node, ...], published: Published | None = None) -> Outcomes:
         return {"one": ONE}
 
-    prefetch = Prefetch(archives)
+    prefetch = Prefetch(archives, lambda: False)
     assert prefetch.outcome(NODES[0]) is None
     prefetch.begin(NODES[:1])
     assert prefetch.outcome(NODES[1]) is None
