@@ -1,4 +1,4 @@
-"""What is built is fetched first: all of it at once, and each archive once."""
+"""Archives of what is built are fetched at once, each of them once, and built from as they come."""
 
 from __future__ import annotations
 
