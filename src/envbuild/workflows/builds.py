@@ -304,9 +304,9 @@ def _builder(
             Supervisors() as supervisors,
             Staging(workshop.store) as staging,
         ):
+            tools = find_tools(options.build_tools)
             # Before it is found out what this machine offers, which takes a while.
             sources.prefetch(ahead)
-            tools = find_tools(options.build_tools)
             machine, facts, toolchain = _look_around(tools, interpreter, options.cache, supervisors)
             rung = choose(machine, _accepted(options.sandbox))
             bytecode = Bytecode(workshop.store, facts.executable, facts.identity)
