@@ -57,7 +57,7 @@ class Bytecode:
         self._counts: dict[Digest, int] = {}
 
     def count(self, tree: Digest) -> int:
-        """Return how many modules of a wheel have been seen to be imported, as far as this run knows."""
+        """Return how many modules of a wheel are worth being compiled, as far as this run knows."""
         return self._counts.get(tree, 0)
 
     def files(self, placement: Placement, prefix: str) -> list[tuple[str, bytes]]:
