@@ -75,6 +75,7 @@ class Place:
         rung: where programs run.
         path: the folder.
         python: an interpreter that the user can start; programs can read all that it needs.
+        supervisors: start programs.
         reads: what else programs can read.
         landlock: a version of Landlock to make do with, where not the machine's.
     """
@@ -83,6 +84,7 @@ class Place:
     rung: Rung
     path: Path
     python: str
+    supervisors: Supervisors
     reads: list[Readable] = field(default_factory=list)
     landlock: int | None = None
 
@@ -164,7 +166,7 @@ class Place:
                 request,
                 self.rung,
                 known,
-                supervisors=supervisors(),
+                supervisors=self.supervisors,
                 log=str(log),
                 on_line=note,
                 stop=stop,
@@ -180,13 +182,13 @@ class Place:
 @functools.cache
 def machine() -> Machine:
     """Return what this machine offers to the user who runs the tests."""
-    return probe(supervisors())
+    return probed()
 
 
-@functools.cache
-def supervisors() -> Supervisors:
-    """Return what starts programs for the tests of this process."""
-    return Supervisors()
+def probed() -> Machine:
+    """Find out what this machine offers."""
+    with Supervisors() as supervisors:
+        return probe(supervisors)
 
 
 @functools.cache
@@ -215,13 +217,14 @@ def place(user: str, rung: Rung) -> Iterator[Place]:
     try:
         path.chmod(0o755)
         python, prefix = _python(user)
-        made = Place(user=user, rung=rung, path=path, python=python)
-        if not prefix.startswith("/usr"):
-            made.reads.append(Readable(outer=prefix, inner=prefix))
-        made.own(path)
-        made.folder.mkdir()
-        made.own(made.folder)
-        yield made
+        with Supervisors() as supervisors:
+            made = Place(user=user, rung=rung, path=path, python=python, supervisors=supervisors)
+            if not prefix.startswith("/usr"):
+                made.reads.append(Readable(outer=prefix, inner=prefix))
+            made.own(path)
+            made.folder.mkdir()
+            made.own(made.folder)
+            yield made
     finally:
         shutil.rmtree(path)
 

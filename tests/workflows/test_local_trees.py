@@ -21,7 +21,7 @@ from envbuild.workflows.build_pins import NotPinned, RequirementNotBuildable
 from support.git_repositories import commit, make_repository
 from support.own_backend import sdist
 from support.projects import lock_text, package, write_project
-from support.sandboxes import supervisors
+from support.sandboxes import machine
 from workflows.bench import Bench, bench_in
 
 if TYPE_CHECKING:
@@ -173,9 +173,8 @@ except OSError:
 
 def _is_sealed(bench: Bench) -> bool:
     from envbuild.sandbox.machine import choose
-    from envbuild.sandbox.probe import probe
 
-    return choose(probe(supervisors())) != "none"
+    return choose(machine()) != "none"
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from envbuild.sandbox import probe as module
 from envbuild.sandbox.machine import machine_from_json
 from envbuild.sandbox.model import LADDER
-from support.sandboxes import machine, machine_of_nobody, needs, supervisors
+from support.sandboxes import machine, machine_of_nobody, needs, probed
 
 if TYPE_CHECKING:
     from envbuild.sandbox.machine import Machine
@@ -74,7 +74,7 @@ def test_they_do_not_hold_for_another_user() -> None:
 def test_nothing_is_left_of_the_trials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", None)
-    assert module.probe(supervisors()) == machine()
+    assert probed() == machine()
     assert os.listdir(tmp_path) == []
 
 
@@ -83,7 +83,7 @@ def test_without_bubblewrap_on_the_path_the_next_rung_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    found = module.probe(supervisors())
+    found = probed()
     assert found.bubblewrap is None
     assert "`bwrap`" in reasons(found)["bubblewrap"]
     assert remedies(found)["bubblewrap"] == "install the package `bubblewrap`"
@@ -108,7 +108,7 @@ def test_a_bubblewrap_that_does_not_work_is_found_out(
     program.write_text(f"#!/bin/sh\n{script}\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = module.probe(supervisors())
+    found = probed()
     assert found.bubblewrap == str(program)
     assert "bubblewrap" not in found.rungs
     remedy = remedies(found)["bubblewrap"]
@@ -137,7 +137,7 @@ def test_one_that_holds_nothing_back_is_found_out(
     )
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    found = module.probe(supervisors())
+    found = probed()
     assert reasons(found)["bubblewrap"] == "every file can be read in it"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -321,7 +322,7 @@ def test_a_program_can_be_stopped_from_another_thread(own: Place) -> None:
 
 
 def test_programs_run_in_several_threads_at_once(own: Place) -> None:
-    places = [own, *(Place(own.user, own.rung, own.path / str(n), own.python) for n in range(5))]
+    places = [own, *(dataclasses.replace(own, path=own.path / str(n)) for n in range(5))]
     results: dict[int, list[str]] = {}
 
     def work(number: int) -> None:
