@@ -1,8 +1,9 @@
 """Running a program in a sandbox: the side of the caller.
 
-The work is done by a supervisor, one process for each program; see `supervisors`. Here its order is written, what the
-program prints is read as it comes, and its answer becomes an outcome. Programs may run in several
-threads at once; whatever happens to this process, the supervisor notices and ends everything.
+The work is done by a supervisor, one process for each program; how it comes to be is the business of
+`supervisors`. Here its order is written, what the program prints is read as it comes, and its answer
+becomes an outcome. Programs may run in several threads at once; whatever happens to this process, the
+supervisor notices and ends everything.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import marshal
 import os
 import signal
 import stat
+from contextlib import suppress
 from time import monotonic
 
 from envbuild.errors import RealiseError
@@ -289,15 +291,20 @@ def _send(ours: socket.socket, order: Order) -> None:
 def _wait(ours: socket.socket, said: _Said) -> None:
     """Wait until a supervisor is gone, which ends with its side of the socket."""
     ours.settimeout(_GRACE)
-    try:
-        while data := ours.recv(65536):
-            said.take(data)
-    except TimeoutError:
-        if said.process is not None:
+    for _ in ("by itself", "killed"):
+        try:
+            while data := ours.recv(65536):
+                said.take(data)
+        except TimeoutError:
+            if said.process is None:
+                return
             # It has not ended, so nobody else has its number.
-            os.kill(said.process, signal.SIGKILL)
-    except ConnectionResetError:
-        pass
+            with suppress(ProcessLookupError):
+                os.kill(said.process, signal.SIGKILL)
+        except ConnectionResetError:
+            return
+        else:
+            return
 
 
 def _listen(
