@@ -34,7 +34,8 @@ from envbuild.sandbox.model import (
     inside,
 )
 from envbuild.sandbox.probe import probe
-from envbuild.sandbox.run import SandboxFailed, Stop, run
+from envbuild.sandbox.run import SandboxFailed, run
+from envbuild.sandbox.stop import Stop
 from envbuild.sandbox.supervisors import Supervisors
 from envbuild.sandbox.variables import build_environment
 from support.interpreters import pythons

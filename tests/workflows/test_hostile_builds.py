@@ -24,8 +24,8 @@ from envbuild.frozen import replace
 from envbuild.maintenance.verify import verify_store
 from envbuild.realise.build import BuildFailed
 from envbuild.realise.remembered import remember
+from envbuild.sandbox.identity import identity
 from envbuild.sandbox.machine import Missing, SandboxUnavailable
-from envbuild.sandbox.probe import identity
 from envbuild.sandbox.processes import descendants
 from envbuild.store import layout
 from envbuild.store.local import Store, StoreUnusable

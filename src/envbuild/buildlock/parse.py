@@ -25,6 +25,7 @@ from envbuild.buildlock.model import (
 from envbuild.digest import is_digest
 from envbuild.errors import raise_all
 from envbuild.lockfile.parse import UnsupportedLockVersion
+from envbuild.lockfile.requirements import parse_requirement
 from envbuild.lockfile.tables import (
     Faults,
     get_flag,
@@ -258,12 +259,9 @@ def _ignored(table: Table, place: str, faults: Faults) -> Iterator[tuple[str, st
 
 
 def _requirements(table: Table, key: str, place: str, faults: Faults) -> tuple[str, ...]:
-    from packaging.requirements import Requirement
-
     texts = get_texts(table, key, place, faults)
     for index, text in enumerate(texts):
-        # A requirement that is none is a ValueError.
-        faults.check(text, f"{place}.{key}[{index}]", Requirement)
+        faults.check(text, f"{place}.{key}[{index}]", parse_requirement)
     return texts
 
 

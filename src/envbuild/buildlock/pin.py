@@ -19,7 +19,7 @@ from envbuild.buildlock.model import (
 from envbuild.buildlock.strategy import request_resolution, unlocked
 from envbuild.errors import ResolutionError, raise_all
 from envbuild.frozen import frozen
-from envbuild.lockfile.names import normalise
+from envbuild.lockfile.requirements import parse_requirement
 from envbuild.selection.wheels import WheelChooser
 
 TYPE_CHECKING = False
@@ -269,6 +269,4 @@ def _allowed_hashes(name: str, constraints: Iterable[Constraint]) -> frozenset[s
 
 
 def _name_of(constraint: Constraint) -> str:
-    from packaging.requirements import Requirement
-
-    return normalise(Requirement(constraint.requirement).name)
+    return parse_requirement(constraint.requirement).name

@@ -7,6 +7,7 @@ comes to must not depend on which extras and groups somebody installs.
 from __future__ import annotations
 
 import posixpath
+from collections.abc import Mapping
 
 from envbuild.buildlock.model import (
     ArchiveSource,
@@ -24,7 +25,7 @@ from envbuild.selection.evaluate import split_secret, split_userinfo, url_locati
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator
 
     from envbuild.buildlock.model import Source
     from envbuild.lockfile.model import Lock
@@ -90,20 +91,45 @@ class Runtime:
         )
 
 
-def runtime_of(lock: Lock, *, folder: str, selected: Mapping[str, str | None]) -> Runtime:
+class _Unread(Mapping[str, tuple[Locked, ...]]):
+    """The packages of a lock that is read when somebody asks for one: many builds never do."""
+
+    def __init__(self, read: Callable[[], Lock], folder: str) -> None:
+        self._read = read
+        self._folder = folder
+        self._packages: dict[str, tuple[Locked, ...]] | None = None
+
+    def __getitem__(self, name: str) -> tuple[Locked, ...]:
+        return self._known()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def _known(self) -> dict[str, tuple[Locked, ...]]:
+        if self._packages is None:
+            packages: dict[str, tuple[Locked, ...]] = {}
+            for package in self._read().packages:
+                locked = _locked(package, self._folder)
+                if locked is not None:
+                    packages[package.name] = (*packages.get(package.name, ()), locked)
+            self._packages = packages
+        return self._packages
+
+
+def runtime_of(
+    read: Callable[[], Lock], *, folder: str, selected: Mapping[str, str | None]
+) -> Runtime:
     """Return what a lock holds.
 
     Args:
-        lock: the runtime lock.
+        read: returns the runtime lock; not called before somebody asks what that holds.
         folder: absolute path of the folder that holds it.
         selected: name to version of what is in the environment itself.
     """
-    packages: dict[str, tuple[Locked, ...]] = {}
-    for package in lock.packages:
-        locked = _locked(package, folder)
-        if locked is not None:
-            packages[package.name] = (*packages.get(package.name, ()), locked)
-    return Runtime(packages=packages, selected=selected)
+    return Runtime(packages=_Unread(read, folder), selected=selected)
 
 
 def sources_of(lock: Lock, *, folder: str) -> frozenset[tuple[str, Source]]:

@@ -15,13 +15,12 @@ from envbuild.buildlock.settings import ALL_WHEELS
 from envbuild.errors import ResolutionError, raise_all
 from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
+from envbuild.lockfile.requirements import parse_requirement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import Literal
-
-    from packaging.requirements import Requirement
 
     from envbuild.buildlock.model import Operation, PinnedPackage, Source, Strategy
     from envbuild.buildlock.runtime import Locked, Runtime
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
         Sources,
         Wheels,
     )
+    from envbuild.lockfile.requirements import Requirement
     from envbuild.target.model import Target
 
     Rule = Literal["require-locked", "match-runtime", "workspace"]
@@ -201,7 +201,7 @@ def request_resolution(
     if strategy == "require-locked":
         told = {problem.requirement for problem in problems}
         for text, requirement in {**declared, **added}.items():
-            if normalise(requirement.name) not in pins and text not in told:
+            if requirement.name not in pins and text not in told:
                 problems.append(unlocked(demand.name, text, "require-locked", runtime))
     refused = tuple(_refused(demand, pins, {**declared, **added, **limits}, problems))
     places = dict(_places(demand, declared, demand.sources, runtime, target, problems))
@@ -230,9 +230,7 @@ def request_resolution(
 
 def unlocked(package: str, requirement: str, rule: Rule, runtime: Runtime) -> CannotUseLocked:
     """Return the error for a requirement that what the lock holds of its project cannot serve."""
-    from packaging.requirements import Requirement
-
-    name = normalise(Requirement(requirement).name)
+    name = parse_requirement(requirement).name
     versions = runtime.versions(name)
     obstacle: Obstacle = "absent"
     if versions:
@@ -242,14 +240,10 @@ def unlocked(package: str, requirement: str, rule: Rule, runtime: Runtime) -> Ca
 
 def _that_hold(texts: Iterable[str], target: Target) -> dict[str, Requirement]:
     """Return the requirements whose markers hold, by their texts with single spaces."""
-    from packaging.requirements import Requirement
-
     environment = {**target.markers, "extra": ""}
-    parsed = {text: Requirement(text) for text in (" ".join(text.split()) for text in texts)}
+    parsed = {text: parse_requirement(text) for text in (" ".join(text.split()) for text in texts)}
     return {
-        text: requirement
-        for text, requirement in parsed.items()
-        if requirement.marker is None or requirement.marker.evaluate(environment)
+        text: requirement for text, requirement in parsed.items() if requirement.holds(environment)
     }
 
 
@@ -262,7 +256,7 @@ def _matching(
 ) -> Iterator[tuple[str, Pin]]:
     for item in extra:
         if item.match_runtime and item.requirement in added:
-            name = normalise(added[item.requirement].name)
+            name = added[item.requirement].name
             locked = runtime.installed(name)
             if locked is None:
                 problems.append(unlocked(demand.name, item.requirement, "match-runtime", runtime))
@@ -278,7 +272,7 @@ def _refused(
 ) -> Iterator[tuple[str, str | None]]:
     """Take the pins that some limit excludes out of `pins`, and yield the mere preferences."""
     for text, limit in limits.items():
-        name = normalise(limit.name)
+        name = limit.name
         pin = pins.get(name)
         if pin is None or _admits(limit, pin.locked):
             continue
@@ -301,8 +295,8 @@ def _admits(limit: Requirement, locked: Locked) -> bool:
     if limit.url is not None:
         return locked.place is not None and limit.url == locked.place.reference
     if locked.version is None:
-        return not limit.specifier
-    return limit.specifier.contains(locked.version, prereleases=True)
+        return not limit.specifiers
+    return limit.admits(locked.version)
 
 
 def _places(
@@ -317,7 +311,7 @@ def _places(
 
     environment = {**target.markers, "extra": ""}
     for text, requirement in requirements.items():
-        name = normalise(requirement.name)
+        name = requirement.name
         for source in sources.get(name, ()):
             if source.marker and not Marker(source.marker).evaluate(environment):
                 continue

@@ -15,12 +15,11 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from dataclasses import replace
 
 from envbuild.buildlock.model import plain_requirements
 from envbuild.errors import RealiseError
 from envbuild.events import BuildPrinted
-from envbuild.frozen import frozen
+from envbuild.frozen import replace
 from envbuild.realise.build_system import is_requirement
 from envbuild.realise.causes import likely_cause
 from envbuild.realise.environments import ENVIRONMENT
@@ -38,23 +37,15 @@ from envbuild.store.removal import remove_all
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-    from threading import Semaphore
     from typing import Any, Self
 
     from envbuild.derivation.build import Backend
     from envbuild.digest import Digest
-    from envbuild.events import Reporter
-    from envbuild.realise.build_facts import BuildFacts
-    from envbuild.realise.bytecode import Bytecode
-    from envbuild.realise.environments import BuildEnvironment, BuildEnvironments
+    from envbuild.realise.environments import BuildEnvironment
     from envbuild.realise.git_history import History
-    from envbuild.sandbox.machine import Machine
-    from envbuild.sandbox.model import Limits, Outcome, Rung
-    from envbuild.sandbox.run import Stop
-    from envbuild.sandbox.supervisors import Supervisors
-    from envbuild.store.local import Store
+    from envbuild.realise.place import Place
+    from envbuild.sandbox.model import Limits, Outcome
     from envbuild.store.tree import Tree
-    from envbuild.target.model import Target
 
 _OBJECTS = "/objects"
 """Where the objects of a repository are, on such a rung."""
@@ -139,43 +130,6 @@ class HookFailed(Exception):
         super().__init__(reason)
         self.reason = reason
         self.remedy = remedy
-
-
-@frozen
-class Place:
-    """Where builds are done, and how.
-
-    Attributes:
-        store: where trees are.
-        machine: what it offers for sandboxes.
-        rung: that builds are done on.
-        facts: about the interpreter.
-        target: that is built for.
-        tools: absolute paths of folders that builds may read; programs in their `bin` come first.
-        network: names of packages whose builds may use the network.
-        limits: what a build may use.
-        supervisors: start what runs backends.
-        stop: ends all builds.
-        reporter: told what is printed.
-        bytecode: for what builds import.
-        environments: that builds are done in.
-        turns: one for each backend that may run at a time.
-    """
-
-    store: Store
-    machine: Machine
-    rung: Rung
-    facts: BuildFacts
-    target: Target
-    tools: tuple[str, ...]
-    network: frozenset[str]
-    limits: Limits
-    supervisors: Supervisors
-    stop: Stop
-    reporter: Reporter
-    bytecode: Bytecode
-    environments: BuildEnvironments
-    turns: Semaphore
 
 
 class BuildRoom:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from envbuild.derivation.build import Backend
 from envbuild.errors import RealiseError
 from envbuild.frozen import frozen
+from envbuild.lockfile.requirements import parse_requirement
 from envbuild.lockfile.toml import NotToml, parse_toml
 
 LEGACY = Backend(name="setuptools.build_meta:__legacy__")
@@ -80,13 +81,11 @@ def read_build_system(text: bytes | None, *, name: str) -> BuildSystem:
 
 def is_requirement(text: str) -> bool:
     """Tell whether a text is a requirement (PEP 508) of a length that somebody may have written."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
     if len(text) > _LONGEST:
         return False
     try:
-        Requirement(text)
-    except InvalidRequirement:
+        parse_requirement(text)
+    except ValueError:
         return False
     return True
 

@@ -11,6 +11,7 @@ What fails does not keep the others from being built; everything that failed is 
 from __future__ import annotations
 
 import threading
+from collections import deque
 
 from envbuild import canonical, interruption
 from envbuild.derivation.build import BuildWheel, Dependency, Platform
@@ -20,7 +21,6 @@ from envbuild.derivation.payload import payload_digest
 from envbuild.errors import EnvbuildError, raise_all
 from envbuild.events import BuildFinished, BuildStarted, BuildStopped
 from envbuild.frozen import frozen, replace
-from envbuild.realise.build import BuildRoom, HookFailed
 from envbuild.realise.build_system import read_build_system
 from envbuild.realise.built import Built, Described, Rebuilt
 from envbuild.realise.built_wheels import BuiltWheels, Undertaking
@@ -39,11 +39,12 @@ if TYPE_CHECKING:
     from envbuild.derivation.build import Toolchain
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
-    from envbuild.realise.build import Place
+    from envbuild.realise.build import BuildRoom
     from envbuild.realise.build_system import BuildSystem
     from envbuild.realise.built import BuildPins
     from envbuild.realise.checkouts import CheckedOut
     from envbuild.realise.local_files import Signature
+    from envbuild.realise.place import Place
     from envbuild.realise.source_trees import SourceTree, SourceTrees
     from envbuild.realise.staging import Staging
     from envbuild.realise.unpack import Limits
@@ -135,25 +136,9 @@ class Builder:
             BuildFailed, WrongWheel, BuildCycle, EnvbuildError: one package cannot be built;
                 `Problems` for several. What could be built is in the store.
         """
-        from concurrent.futures import ThreadPoolExecutor
-
         # Large ones first, so that the last to finish is not one that began last.
         ordered = sorted(packages, key=_size, reverse=True)
-        stop = self._work.where.stop
-        with ThreadPoolExecutor(
-            # Twice as many as may run: the disk is used for some while backends run for others.
-            max_workers=max(1, min(2 * self._work.jobs, len(packages))),
-            initializer=interruption.ask,
-            initargs=(stop.is_set,),
-        ) as pool:
-            futures = [pool.submit(self._build, package) for package in ordered]
-            try:
-                outcomes = [future.result() for future in futures]
-            except BaseException:
-                stop.set()
-                for future in futures:
-                    future.cancel()
-                raise
+        outcomes = self._build_all(ordered)
         failures = [outcome for outcome in outcomes if isinstance(outcome, EnvbuildError)]
         # What several of them are built with fails each of them with the same error.
         raise_all(dict.fromkeys(failures))
@@ -162,6 +147,45 @@ class Builder:
             for package, outcome in zip(ordered, outcomes, strict=True)
             if isinstance(outcome, Built)
         }
+
+    def _build_all(self, packages: Sequence[SelectedPackage]) -> list[Built | EnvbuildError]:
+        """Return what came of packages, or why nothing did, in their order."""
+        stop = self._work.where.stop
+        waiting = deque(enumerate(packages))
+        outcomes: dict[int, Built | EnvbuildError] = {}
+        crashes: list[BaseException] = []
+
+        def work() -> None:
+            interruption.ask(stop.is_set)
+            try:
+                while True:
+                    try:
+                        number, package = waiting.popleft()
+                    except IndexError:
+                        return
+                    outcomes[number] = self._build(package)
+            except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for it
+                crashes.append(error)
+                waiting.clear()
+
+        # Twice as many as may run: the disk is used for some while backends run for others.
+        count = min(2 * self._work.jobs, len(packages))
+        threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+            if crashes:
+                raise crashes[0]
+        except BaseException:
+            stop.set()
+            waiting.clear()
+            for thread in threads:
+                if thread.is_alive():
+                    thread.join()
+            raise
+        return [outcomes[number] for number in range(len(packages))]
 
     def rebuild(self, package: SelectedPackage) -> Rebuilt:
         """Build a package, whatever is known to come of it. Another wheel is kept as evidence.
@@ -428,6 +452,9 @@ class Builder:
         again: bool = False,
     ) -> _Outcome:
         """Build a package in a room of its own, and tell of it."""
+        # Where nothing is to be built, nothing of this is loaded.
+        from envbuild.realise.build import BuildRoom
+
         package, report = job.package, self._work.where.reporter.report
         room = BuildRoom(
             package.name,
@@ -470,6 +497,8 @@ class Builder:
         again: bool,
     ) -> _Outcome:
         """Ask the backend what it needs, and have it build, unless that turns out to be done."""
+        from envbuild.realise.build import HookFailed
+
         room.furnish({name: each.tree for name, each in environment.items()})
         # Until the backend was asked, it is taken to add nothing: nearly always that is so.
         undertaking = self._undertaking(job, pins, environment)
@@ -497,6 +526,8 @@ class Builder:
 
     def _build_once(self, undertaking: Undertaking, room: BuildRoom, *, again: bool) -> _Outcome:
         """Build, unless somebody else has."""
+        from envbuild.realise.build import HookFailed
+
         derivation = undertaking.derivation
         known = self._wheels.find(undertaking.key)
         if known is not None and not again:

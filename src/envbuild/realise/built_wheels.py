@@ -15,8 +15,6 @@ from envbuild.errors import RealiseError
 from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
 from envbuild.lockfile.versions import is_version, same_version
-from envbuild.realise.build import BuildFailed
-from envbuild.realise.unpack import unpack_wheel
 from envbuild.selection.model import LocalTree
 from envbuild.selection.wheels import WheelChooser
 from envbuild.store import layout
@@ -30,7 +28,8 @@ if TYPE_CHECKING:
     from envbuild.canonical import Json
     from envbuild.derivation.build import BuildWheel
     from envbuild.digest import Digest
-    from envbuild.realise.build import BuildRoom, HookFailed, Place
+    from envbuild.realise.build import BuildFailed, BuildRoom, HookFailed
+    from envbuild.realise.place import Place
     from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.publish import Publication
@@ -145,6 +144,8 @@ class BuiltWheels:
 
     def fail(self, undertaking: Undertaking, room: BuildRoom, error: HookFailed) -> BuildFailed:
         """Keep the log of a build that failed, and return what to raise."""
+        from envbuild.realise.build import BuildFailed
+
         package = undertaking.package
         path, data = self._keep_failure(undertaking, room)
         return BuildFailed(
@@ -161,6 +162,8 @@ class BuiltWheels:
         self, wheel: str, undertaking: Undertaking, room: BuildRoom, publication: Publication
     ) -> Realisation:
         from hashlib import file_digest
+
+        from envbuild.realise.unpack import unpack_wheel
 
         package, filename = undertaking.package, os.path.basename(wheel)
         version = self._check_name(package, filename)

@@ -6,7 +6,6 @@ Whoever wants an archive waits for that one alone, and builds from it while othe
 from __future__ import annotations
 
 import threading
-from concurrent.futures import Future
 
 from envbuild import interruption
 from envbuild.errors import EnvbuildError
@@ -38,18 +37,23 @@ class Prefetch:
         interrupted: tells whether all is to be given up; who waits for an archive may not notice.
     """
 
-    __slots__ = ("_archives", "_closed", "_interrupted", "_outcomes", "_thread")
+    __slots__ = (
+        "_archives", "_closed", "_crash", "_interrupted", "_outcomes", "_settled", "_thread", "_wanted",
+    )  # fmt: skip
 
     def __init__(self, archives: Archives, interrupted: Callable[[], bool]) -> None:
         self._archives = archives
         self._interrupted = interrupted
         self._closed = False
-        self._outcomes: dict[Digest, Future[Outcome]] = {}
+        self._settled = threading.Condition()
+        self._wanted: frozenset[Digest] = frozenset()
+        self._outcomes: dict[Digest, Outcome] = {}
+        self._crash: BaseException | None = None
         self._thread: threading.Thread | None = None
 
     def begin(self, nodes: Sequence[Node]) -> None:
         """Have archives realised from now on. To be called once, at most."""
-        self._outcomes = {node.unpack.digest: Future() for node in nodes}
+        self._wanted = frozenset(node.unpack.digest for node in nodes)
         if nodes:
             self._thread = threading.Thread(target=self._work, args=(tuple(nodes),), daemon=True)
             self._thread.start()
@@ -59,8 +63,14 @@ class Prefetch:
 
         `None` for one that was not among those to be prefetched, or was given up.
         """
-        future = self._outcomes.get(node.unpack.digest)
-        return None if future is None else future.result()
+        digest = node.unpack.digest
+        if digest not in self._wanted:
+            return None
+        with self._settled:
+            self._settled.wait_for(lambda: digest in self._outcomes or self._crash is not None)
+        if digest not in self._outcomes and self._crash is not None:
+            raise self._crash
+        return self._outcomes[digest]
 
     def close(self) -> None:
         """Give up what is still on its way."""
@@ -71,7 +81,6 @@ class Prefetch:
     def _work(self, nodes: tuple[Node, ...]) -> None:
         interruption.ask(lambda: self._closed or self._interrupted())
         outcomes: dict[str, Realised | EnvbuildError] = {}
-        crash: BaseException | None = None
         try:
             outcomes = self._archives(nodes, self._settle)
         except EnvbuildError as error:
@@ -80,15 +89,14 @@ class Prefetch:
         except KeyboardInterrupt:
             pass
         except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
-            crash = error
+            with self._settled:
+                self._crash = error
+                self._settled.notify_all()
+            return
         for node in nodes:
-            future = self._outcomes[node.unpack.digest]
-            if future.done():
-                continue
-            if crash is not None:
-                future.set_exception(crash)
-            else:
-                future.set_result(outcomes.get(node.package.name))
+            self._settle(node, outcomes.get(node.package.name))
 
-    def _settle(self, node: Node, outcome: Realised | EnvbuildError) -> None:
-        self._outcomes[node.unpack.digest].set_result(outcome)
+    def _settle(self, node: Node, outcome: Outcome) -> None:
+        with self._settled:
+            self._outcomes.setdefault(node.unpack.digest, outcome)
+            self._settled.notify_all()

@@ -15,7 +15,6 @@ from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
 from envbuild.errors import EnvbuildError
 from envbuild.frozen import frozen, replace
-from envbuild.realise.execute import successes
 from envbuild.realise.plan import archive_sha256, plan_realisation
 from envbuild.realise.prefetch import Prefetch
 from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
@@ -209,7 +208,11 @@ class SourceTrees:
         """
         known = self.known(nodes)
         missing = tuple(node for node in nodes if node.package.name not in known)
-        realised = successes(self._archives(missing)) if missing else {}
+        if not missing:
+            return known, {}
+        from envbuild.realise.execute import successes
+
+        realised = successes(self._archives(missing))
         return known | {name: result.tree for name, result in realised.items()}, realised
 
     def _ahead(self, node: Node) -> Realised | None:

@@ -5,9 +5,8 @@ Values that the caller keeps. `probe` makes them, `plan` builds on them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from envbuild.errors import RealiseError
+from envbuild.frozen import frozen
 from envbuild.sandbox.model import LADDER
 
 TYPE_CHECKING = False
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
     from envbuild.sandbox.model import Rung
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Missing:
     """A rung that is not to be had here: what is lacking, and how to get it, where that is known."""
 
@@ -27,7 +26,7 @@ class Missing:
     remedy: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Machine:
     """What is known of a machine, by trying every rung once.
 

@@ -7,7 +7,7 @@ level, and only the level takes part in what a build is known by.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from envbuild.frozen import frozen
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ USER_ID = 1000
 """Who the program is on a rung with fixed paths; the number serves for the group as well."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Guarantees:
     """What holds on a rung, whatever the program does.
 
@@ -98,7 +98,7 @@ def inside(rung: Rung, outer: str, fixed: str) -> str:
     return fixed if guarantees(rung, network=False).fixed else outer
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Readable:
     """A file or folder that the program may read and execute.
 
@@ -112,7 +112,7 @@ class Readable:
     inner: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Limits:
     """What a program may use, all processes that it starts together; `None` is no limit.
 
@@ -134,7 +134,7 @@ class Limits:
     processes: int | None = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Request:
     """One program to run. All paths but `folder` and `Readable.outer` are paths inside.
 
@@ -160,7 +160,7 @@ class Request:
     limits: Limits = Limits()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class Outcome:
     """How a program ended.
 

@@ -16,8 +16,8 @@ be reached, where the kernel is new enough for it.
 from __future__ import annotations
 
 import posixpath
-from dataclasses import dataclass
 
+from envbuild.frozen import frozen
 from envbuild.sandbox.filter import confined_filter, is_known, sealed_filter
 from envbuild.sandbox.model import (
     FOLDER,
@@ -112,7 +112,7 @@ SHARED_MEMORY = "/dev/shm"  # noqa: S108 - its fixed place
 _SHARED_MEMORY_SIZE = 1024**3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@frozen
 class System:
     """Which of the paths above exist on a machine.
 

@@ -1,9 +1,8 @@
 """Finding out what a machine offers for sandboxes, by running a small program on every rung.
 
 The program tries to read a file and to write one that it must not reach, and to write where it may: a
-rung that is set up without an error and holds nothing back is no rung. What was found out holds until
-the machine is started again or this process runs elsewhere in it, as in a container: `identity` names
-all of that and costs next to nothing, so the caller can keep the facts.
+rung that is set up without an error and holds nothing back is no rung. What was found out holds as long
+as `identity` says the same.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import sys
 
 from envbuild.sandbox import missing
 from envbuild.sandbox.filter import is_known
+from envbuild.sandbox.identity import find_bubblewrap, identity, kernel_settings, read_text
 from envbuild.sandbox.machine import Machine, Missing
 from envbuild.sandbox.model import FOLDER, LADDER, TEMPORARY, Limits, Request, inside
 from envbuild.sandbox.run import SandboxFailed, run
@@ -23,9 +23,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from envbuild.sandbox.model import Rung
     from envbuild.sandbox.supervisors import Supervisors
-
-_FORMAT = "1"
-"""Raised when the meaning of the facts changes."""
 
 _TRIAL = """\
 if (: <"$1") 2>/dev/null; then echo 'every file can be read in it'; exit 1; fi
@@ -51,7 +48,7 @@ def probe(supervisors: Supervisors) -> Machine:
         identity=machine.identity,
         architecture=machine.architecture,
         landlock=landlock,
-        bubblewrap=_bubblewrap(),
+        bubblewrap=find_bubblewrap(),
         missing=(),
     )
     found = []
@@ -66,22 +63,6 @@ def probe(supervisors: Supervisors) -> Machine:
         bubblewrap=known.bubblewrap,
         missing=tuple(found),
     )
-
-
-def identity() -> tuple[str, ...]:
-    """Return what the facts depend on: they hold as long as this is the same."""
-    machine = os.uname()
-    place = [_FORMAT, machine.sysname, machine.release, machine.machine, str(os.geteuid())]
-    if sys.platform == "linux":
-        place += [_read("/proc/sys/kernel/random/boot_id"), *_settings().values()]
-        place += [_link(f"/proc/self/ns/{name}") for name in ("user", "mnt", "pid", "net")]
-        status = _read("/proc/self/status").splitlines()
-        place += [line for line in status if line.startswith(("CapEff", "NoNewPrivs", "Seccomp"))]
-        place.append(_read("/proc/self/attr/current"))
-        program = _bubblewrap()
-        if program is not None:
-            place += [program, str(os.stat(program).st_mtime_ns)]
-    return tuple(place)
 
 
 def _missing(rung: Rung, why: tuple[str, str | None]) -> Missing:
@@ -127,17 +108,10 @@ def _try(machine: Machine, rung: Rung, supervisors: Supervisors) -> Missing | No
         else:
             if outcome.succeeded and os.path.exists(f"{folder}/{TEMPORARY}/trial"):
                 return None
-            said, what, number = _read(log), "", 0
+            said, what, number = read_text(log), "", 0
     finally:
         shutil.rmtree(place, ignore_errors=True)
-    return missing.explain(rung, what=what, number=number, said=said, settings=_settings())
-
-
-def _bubblewrap() -> str | None:
-    import shutil
-
-    found = shutil.which("bwrap")
-    return None if found is None else os.path.abspath(found)
+    return missing.explain(rung, what=what, number=number, said=said, settings=kernel_settings())
 
 
 def _landlock() -> tuple[int, int]:
@@ -148,28 +122,3 @@ def _landlock() -> tuple[int, int]:
         return kernel.landlock_version(), 0
     except OSError as error:
         return 0, error.errno or 0
-
-
-def _settings() -> dict[str, str]:
-    """Return the settings of the kernel that decide about user namespaces."""
-    values = {}
-    for name in missing.SETTINGS:
-        value = _read("/proc/sys/" + name.replace(".", "/"))
-        if value:
-            values[name] = value
-    return values
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path, encoding="utf-8", errors="replace") as file:
-            return file.read().strip()
-    except OSError:
-        return ""
-
-
-def _link(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""

@@ -33,7 +33,7 @@ from envbuild.selection.model import LocalTree, Repository, Sdist, SelectedPacka
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from envbuild.buildlock.model import Build, Operation, PinnedFile, PinnedPackage, Source
     from envbuild.buildlock.pin import BuildRequirementResolver
@@ -100,9 +100,10 @@ class LockedPins:
         folder: of the lock.
         selected: everything that is in the environment that is built for.
         request: says what may be built.
-        members: names of the projects of the workspace, which may always be.
+        members: returns the names of the projects of the workspace, which may always be.
         is_locked: whether it is an error that something is not pinned.
-        resolver: asked for what is not pinned, or not any more; without one, that is not known.
+        resolver: makes what is asked for what is not pinned, or not any more; without it, that is
+            not known.
     """
 
     def __init__(
@@ -115,9 +116,9 @@ class LockedPins:
         folder: str,
         selected: tuple[SelectedPackage, ...],
         request: Request,
-        members: frozenset[str],
+        members: Callable[[], frozenset[str]],
         is_locked: bool,
-        resolver: BuildRequirementResolver | None,
+        resolver: Callable[[], BuildRequirementResolver] | None,
     ) -> None:
         self._lock = lock
         self._folder = folder
@@ -128,7 +129,8 @@ class LockedPins:
         self._settings = settings
         self._runtime = runtime
         self._interpreter = interpreter
-        self._resolver = resolver
+        self._make_resolver = resolver
+        self._resolver: BuildRequirementResolver | None = None
         self._mutex = threading.Lock()
         self._found: dict[object, Build] = {}
 
@@ -177,7 +179,8 @@ class LockedPins:
             stale = f"what `{FILE_NAME}` says of `{package.name}` does not hold any more: {reason}"
         if self._is_locked:
             raise NotPinned(package.name, stale)
-        if self._resolver is None:
+        resolver = self._obtain_resolver()
+        if resolver is None:
             return BuildPins(packages=(), requires=(), is_whole=False, reason=stale)
         previous = () if known is None else known.packages
         build = pin(
@@ -185,7 +188,7 @@ class LockedPins:
             self._settings,
             self._runtime,
             self._interpreter,
-            self._resolver,
+            resolver,
             previous=previous,
         )
         if asked:
@@ -193,6 +196,12 @@ class LockedPins:
             with self._mutex:
                 self._found[key] = build
         return self._pins(package, build, is_whole=asked)
+
+    def _obtain_resolver(self) -> BuildRequirementResolver | None:
+        with self._mutex:
+            if self._resolver is None and self._make_resolver is not None:
+                self._resolver = self._make_resolver()
+            return self._resolver
 
     def _holds(self, known: Build, demand: Demand) -> bool:
         """Tell whether a block was believed before the backend was asked."""
@@ -276,7 +285,7 @@ class LockedPins:
         )
 
     def _may_be_built(self, package: SelectedPackage) -> bool:
-        is_member = isinstance(package.distribution, LocalTree) and package.name in self._members
+        is_member = isinstance(package.distribution, LocalTree) and package.name in self._members()
         return is_member or self._request.builds(package.name)
 
     def _package(self, built: str, pinned: PinnedPackage) -> SelectedPackage:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
+from functools import cache
 from threading import Semaphore
 
 from envbuild.buildlock.model import FILE_NAME
@@ -11,21 +12,21 @@ from envbuild.buildlock.runtime import Runtime, runtime_of
 from envbuild.buildlock.settings import NO_SETTINGS, Wheels, pairs_of, parse_build_settings
 from envbuild.events import Notice
 from envbuild.frozen import replace
-from envbuild.realise.build import Place
 from envbuild.realise.build_facts import probe_build_facts
 from envbuild.realise.builder import Builder, Workplace
 from envbuild.realise.bytecode import Bytecode
 from envbuild.realise.checkouts import Checkouts
 from envbuild.realise.environments import BuildEnvironments
 from envbuild.realise.git_cache import Repositories
+from envbuild.realise.place import Place
 from envbuild.realise.remembered import recall, remember
 from envbuild.realise.source_trees import SourceTrees
 from envbuild.realise.staging import Staging
 from envbuild.realise.toolchain import find_places, find_tools, probe_toolchain
+from envbuild.sandbox.identity import identity
 from envbuild.sandbox.machine import choose, machine_from_json
 from envbuild.sandbox.model import LADDER, Limits, guarantees
-from envbuild.sandbox.probe import identity, probe
-from envbuild.sandbox.run import Stop
+from envbuild.sandbox.stop import Stop
 from envbuild.sandbox.supervisors import Supervisors
 from envbuild.sandbox.variables import SYSTEM_PATH
 from envbuild.workflows.build_pins import LockedPins, read_build_lock, write_build_lock
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from envbuild.buildlock.pin import BuildRequirementResolver
     from envbuild.buildlock.settings import BuildSettings
     from envbuild.derivation.build import Toolchain
     from envbuild.errors import EnvbuildError
+    from envbuild.lockfile.model import Lock
     from envbuild.realise.build_facts import BuildFacts
     from envbuild.realise.built import Built, Described, Rebuilt
     from envbuild.realise.execute import Realised
@@ -358,35 +361,42 @@ def _pins(
     *,
     may_resolve: bool = True,
 ) -> LockedPins:
-    from envbuild.lockfile.package import Registry
-    from envbuild.lockfile.parse import parse_lock
-    from envbuild.resolver.uv_program import UvProgram
-    from envbuild.resolver.uv_settings import read_uv_settings
-
     project, file = inputs.project or "", f"{inputs.folder}/pyproject.toml"
-    runtime = Runtime(packages={})
-    registries: list[str] = []
-    members: frozenset[str] = frozenset()
     request = workshop.options.request
-    if inputs.kind == "uv":
-        lock = parse_lock(inputs.text, file=inputs.lockfile)
-        chosen = {package.name: package.version for package in selection.packages}
-        runtime = runtime_of(lock, folder=inputs.folder, selected=chosen)
-        members = frozenset(lock.manifest.members)
+
+    # Where everything is pinned and built, nothing of this is needed.
+    @cache
+    def lock() -> Lock:
+        from envbuild.lockfile.parse import parse_lock
+
+        return parse_lock(inputs.text, file=inputs.lockfile)
+
+    @cache
+    def members() -> frozenset[str]:
+        return frozenset(lock().manifest.members) if inputs.kind == "uv" else frozenset()
+
+    def resolver() -> BuildRequirementResolver:
+        from envbuild.lockfile.package import Registry
+        from envbuild.resolver.uv_program import UvProgram
+        from envbuild.resolver.uv_settings import read_uv_settings
+
         registries = [
             package.source.location
-            for package in lock.packages
+            for package in (lock().packages if inputs.kind == "uv" else ())
             if isinstance(package.source, Registry)
         ]
-    resolver: UvProgram | None = None
-    if may_resolve:
         told = read_uv_settings(project, file=file, folder=inputs.folder, registries=registries)
-        resolver = UvProgram(
-            _with_permissions(told, request, members),
+        return UvProgram(
+            _with_permissions(told, request, members()),
             folder=inputs.folder,
             environ=workshop.environ,
             offline=workshop.options.offline,
         )
+
+    runtime = Runtime(packages={})
+    if inputs.kind == "uv":
+        chosen = {package.name: package.version for package in selection.packages}
+        runtime = runtime_of(lock, folder=inputs.folder, selected=chosen)
     return LockedPins(
         read_build_lock(f"{inputs.folder}/{FILE_NAME}"),
         settings=settings_of(inputs, workshop.options),
@@ -397,7 +407,7 @@ def _pins(
         request=request,
         members=members,
         is_locked=workshop.options.locked and may_resolve,
-        resolver=resolver,
+        resolver=resolver if may_resolve else None,
     )
 
 
@@ -450,22 +460,34 @@ def _processors() -> int:
 def _look_around(
     tools: Sequence[str], interpreter: Interpreter, cache: str, supervisors: Supervisors
 ) -> tuple[Machine, BuildFacts, Toolchain]:
-    """Return what this machine offers for builds. What is asked are programs: all of them at once."""
+    """Return what this machine offers for builds."""
+    known = _known_machine(cache)
+    if known is not None:
+        facts = probe_build_facts(interpreter, cache_dir=cache)
+        return known, facts, probe_toolchain(tools, SYSTEM_PATH, cache_dir=cache)
+    # What is asked are programs: all of them at once.
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(3) as pool:
-        machine = pool.submit(_machine, cache, supervisors)
-        facts = pool.submit(probe_build_facts, interpreter, cache_dir=cache)
+        machine = pool.submit(_probe_machine, cache, supervisors)
+        asked = pool.submit(probe_build_facts, interpreter, cache_dir=cache)
         toolchain = pool.submit(probe_toolchain, tools, SYSTEM_PATH, cache_dir=cache)
-        return machine.result(), facts.result(), toolchain.result()
+        return machine.result(), asked.result(), toolchain.result()
 
 
-def _machine(cache: str, supervisors: Supervisors) -> Machine:
-    """Return what this machine offers for sandboxes, found out once."""
-    path, stamp = f"{cache}/builds/sandboxes.json", list(identity())
-    kept = recall(path, stamp)
-    machine = None if kept is None else machine_from_json(kept)
-    if machine is None:
-        machine = probe(supervisors)
-        remember(path, stamp, machine.as_json())
+def _known_machine(cache: str) -> Machine | None:
+    """Return what was found out about this machine, `None` where that does not hold any more."""
+    kept = recall(_machine_file(cache), list(identity()))
+    return None if kept is None else machine_from_json(kept)
+
+
+def _probe_machine(cache: str, supervisors: Supervisors) -> Machine:
+    from envbuild.sandbox.probe import probe
+
+    machine = probe(supervisors)
+    remember(_machine_file(cache), list(identity()), machine.as_json())
     return machine
+
+
+def _machine_file(cache: str) -> str:
+    return f"{cache}/builds/sandboxes.json"

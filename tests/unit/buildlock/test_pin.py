@@ -30,7 +30,7 @@ LINUX = "cp312-cp312-manylinux_2_17_x86_64"
 
 def runtime(*packages: str) -> Runtime:
     lock = parse_lock(lock_text(*packages), file="uv.lock")
-    return runtime_of(lock, folder="/srv/app", selected={})
+    return runtime_of(lambda: lock, folder="/srv/app", selected={})
 
 
 def settings_of(text: str) -> BuildSettings:

@@ -11,6 +11,7 @@ from envbuild.buildlock.model import (
     TreeSource,
 )
 from envbuild.buildlock.runtime import Locked, Runtime, runtime_of, sources_of
+from envbuild.lockfile.model import Lock
 from envbuild.lockfile.parse import parse_lock
 from support.locks import lock_text, package, project
 
@@ -20,8 +21,25 @@ OTHER_INDEX = 'registry = "https://other.example/simple"'
 
 def runtime(*packages: str, **selected: str | None) -> Runtime:
     return runtime_of(
-        parse_lock(lock_text(*packages), file="uv.lock"), folder="/srv/app", selected=selected
+        lambda: parse_lock(lock_text(*packages), file="uv.lock"),
+        folder="/srv/app",
+        selected=selected,
     )
+
+
+def test_the_lock_is_read_once_and_only_when_somebody_asks() -> None:
+    read = []
+
+    def lock() -> Lock:
+        read.append(1)
+        return parse_lock(lock_text(package("ant", "2.0")), file="uv.lock")
+
+    found = runtime_of(lock, folder="/srv/app", selected={})
+    assert read == []
+    assert found.names() == ("ant",)
+    assert found.sole("bee") is None
+    assert len(found.packages) == 1
+    assert read == [1]
 
 
 def test_a_package_of_an_index_brings_its_files() -> None:

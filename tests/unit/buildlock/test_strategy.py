@@ -28,7 +28,7 @@ SETUPTOOLS = package("setuptools", "80.9.0")
 
 def runtime(*packages: str, **selected: str | None) -> Runtime:
     lock = parse_lock(lock_text(*packages), file="uv.lock")
-    return runtime_of(lock, folder="/srv/app", selected=selected)
+    return runtime_of(lambda: lock, folder="/srv/app", selected=selected)
 
 
 def demand(*requires: str, **more: Any) -> Demand:

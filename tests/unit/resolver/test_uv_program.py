@@ -94,7 +94,9 @@ class World:
             cwd=self.folder, env=self.environ, check=True,
         )  # fmt: skip
         text = (self.folder / "uv.lock").read_text()
-        return runtime_of(parse_lock(text, file="uv.lock"), folder=str(self.folder), selected={})
+        return runtime_of(
+            lambda: parse_lock(text, file="uv.lock"), folder=str(self.folder), selected={}
+        )
 
     def resolver(self, settings: str = "") -> UvProgram:
         table = read_uv_settings(
@@ -127,7 +129,7 @@ def world(tmp_path: Path, distributions: Path, interpreter: Interpreter) -> Iter
 
 def runtime(*packages: str) -> Runtime:
     lock = parse_lock(lock_text(*packages), file="uv.lock")
-    return runtime_of(lock, folder="/srv/app", selected={})
+    return runtime_of(lambda: lock, folder="/srv/app", selected={})
 
 
 def demand(*requires: str, **more: Any) -> Demand:

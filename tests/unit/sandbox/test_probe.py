@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from envbuild.sandbox import probe as module
+from envbuild.sandbox.identity import identity
 from envbuild.sandbox.machine import machine_from_json
 from envbuild.sandbox.model import LADDER
 from support.sandboxes import machine, machine_of_nobody, needs, probed
@@ -62,7 +62,7 @@ def test_every_rung_works_or_says_why_not() -> None:
 
 
 def test_the_facts_hold_where_they_were_found_out() -> None:
-    assert module.identity() == machine().identity
+    assert identity() == machine().identity
     assert asked_behind("env") == machine()
 
 

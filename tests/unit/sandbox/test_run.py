@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envbuild.sandbox.model import LADDER, Limits, Outcome, guarantees
-from envbuild.sandbox.run import SandboxFailed, Stop
+from envbuild.sandbox.run import SandboxFailed
+from envbuild.sandbox.stop import Stop
 from envbuild.sandbox.supervisors import Supervisors
 from support.sandboxes import ON_EVERY_RUNG, Place, machine, place, sealed
 

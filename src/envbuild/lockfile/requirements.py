@@ -1,0 +1,84 @@
+"""Requirements as text (PEP 508).
+
+Nearly all that something asks for to be built is a name with or without versions, such as
+`setuptools>=61`. That is read here; every other spelling (extras, markers, addresses, parentheses) by
+`packaging`, which is imported only then, because its import costs more than all of the reading.
+"""
+
+from __future__ import annotations
+
+from envbuild.frozen import frozen
+from envbuild.lockfile.names import is_name, normalise
+from envbuild.lockfile.versions import InvalidComparison, check_specifiers, satisfies
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_IN_NAMES = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
+
+
+@frozen
+class Requirement:
+    """What a requirement says.
+
+    Attributes:
+        name: normalised.
+        specifiers: empty for any version.
+        url: that it must be from, `None` where it is from an index.
+        marker: empty for always.
+    """
+
+    name: str
+    specifiers: str = ""
+    url: str | None = None
+    marker: str = ""
+
+    def admits(self, version: str) -> bool:
+        """Tell whether a valid version meets it, pre-releases like all others."""
+        return satisfies(version, self.specifiers)
+
+    def holds(self, environment: Mapping[str, str]) -> bool:
+        """Tell whether its marker does where the variables are these."""
+        if not self.marker:
+            return True
+        from packaging.markers import Marker
+
+        return Marker(self.marker).evaluate(dict(environment))
+
+
+def parse_requirement(text: str) -> Requirement:
+    """Return what a requirement says.
+
+    Raises:
+        ValueError: it is none; `packaging` says why.
+    """
+    plain = _parse_plain(text)
+    if plain is not None:
+        return plain
+    from packaging.requirements import Requirement as Full
+
+    full = Full(text)
+    return Requirement(
+        name=normalise(full.name),
+        specifiers=str(full.specifier),
+        url=full.url,
+        marker="" if full.marker is None else str(full.marker),
+    )
+
+
+def _parse_plain(text: str) -> Requirement | None:
+    end = 0
+    text = text.strip(" \t")
+    while end < len(text) and text[end] in _IN_NAMES:
+        end += 1
+    name, specifiers = text[:end], text[end:].strip(" \t")
+    if not name or not is_name(name):
+        return None
+    if specifiers and any(not part.strip(" \t") for part in specifiers.split(",")):
+        return None
+    try:
+        check_specifiers(specifiers)
+    except InvalidComparison:
+        return None
+    return Requirement(name=normalise(name), specifiers=specifiers)
