@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+from support.own_backend import lock_archives, sdist
 
 if TYPE_CHECKING:
     from workflows.bench import Bench
@@ -79,6 +82,33 @@ def test_exchanging_a_package_by_a_new_lock_loads_what_it_executes(bench: Bench)
     assert "envbuild.workflows.instantiate" in found
     assert found & SLOW == set()
     assert those_of(FOR_NEW_WHEELS, found) == set()
+
+
+FOR_BUILDING = (
+    "index.client", "realise.build_script", "realise.execute", "realise.fetch", "realise.unpack",
+    "resolver", "sandbox.plan", "sandbox.probe", "sandbox.run",
+)  # fmt: skip
+"""The same for what is neither pinned nor built."""
+
+FOR_BUILT = {
+    "collections", "contextlib", "enum", "functools", "re", "threading", "tomli", "typing",
+}  # fmt: skip
+"""What is loaded of the standard library, and to read the build lock, to look at what was built."""
+
+
+def test_exchanging_a_package_beside_one_that_was_built_loads_nothing_that_builds(
+    bench: Bench, tmp_path: Path
+) -> None:
+    made = sdist(tmp_path / "sdists", "made")
+    one, two = (Path(bench.wheel("one", version)) for version in ("1", "2"))
+    for wheel in (one, two, one):
+        lock_archives(bench.folder, made, wheel)
+        bench.realise()
+    lock_archives(bench.folder, made, two)
+    found = loaded(bench)
+    assert bench.python("import made, one; print(made.X, one.VERSION)") == "1 2"
+    assert found & SLOW <= FOR_BUILT
+    assert those_of(FOR_BUILDING, found) | found & {"envbuild.realise.build"} == set()
 
 
 def those_of(parts: tuple[str, ...], modules: set[str]) -> set[str]:

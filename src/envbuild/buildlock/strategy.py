@@ -307,13 +307,11 @@ def _places(
     target: Target,
     problems: list[CannotUseLocked],
 ) -> Iterator[tuple[str, Place]]:
-    from packaging.markers import Marker
-
     environment = {**target.markers, "extra": ""}
     for text, requirement in requirements.items():
         name = requirement.name
         for source in sources.get(name, ()):
-            if source.marker and not Marker(source.marker).evaluate(environment):
+            if not _holds(source.marker, environment):
                 continue
             locked = runtime.sole(name)
             if not source.is_member:
@@ -323,6 +321,14 @@ def _places(
             else:
                 yield name, Place(reference=locked.place.path)
             break
+
+
+def _holds(marker: str, environment: Mapping[str, str]) -> bool:
+    if not marker:
+        return True
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate(dict(environment))
 
 
 def _as_pinned(text: str, pins: Mapping[str, Pin]) -> str:

@@ -9,8 +9,6 @@ A payload digest names no tree in a store: what is installed is known by the tre
 
 from __future__ import annotations
 
-from hashlib import sha256 as new_sha256
-
 from envbuild.digest import digest_of
 from envbuild.store.tree import Entry, Tree
 
@@ -88,6 +86,8 @@ def _without_generator(entry: Entry, read: Callable[[Digest], bytes]) -> Entry:
 
 
 def _with_content(entry: Entry, content: bytes) -> Entry:
+    from hashlib import sha256 as new_sha256
+
     return Entry(
         path=entry.path,
         kind=entry.kind,

@@ -1,8 +1,9 @@
 """Requirements as text (PEP 508).
 
-Nearly all that something asks for to be built is a name with or without versions, such as
-`setuptools>=61`. That is read here; every other spelling (extras, markers, addresses, parentheses) by
-`packaging`, which is imported only then, because its import costs more than all of the reading.
+Nearly all that something asks for is a name with or without versions, such as `setuptools>=61`, perhaps
+for an extra (`; extra == 'test'`). That is read here; every other spelling (extras, markers, addresses,
+parentheses) by `packaging`, which is imported only then, because its import costs more than all of the
+reading.
 """
 
 from __future__ import annotations
@@ -42,6 +43,9 @@ class Requirement:
         """Tell whether its marker does where the variables are these."""
         if not self.marker:
             return True
+        extra = _only_extra(self.marker)
+        if extra is not None:
+            return extra == normalise(environment["extra"])
         from packaging.markers import Marker
 
         return Marker(self.marker).evaluate(dict(environment))
@@ -72,8 +76,9 @@ def _parse_plain(text: str) -> Requirement | None:
     text = text.strip(" \t")
     while end < len(text) and text[end] in _IN_NAMES:
         end += 1
-    name, specifiers = text[:end], text[end:].strip(" \t")
-    if not name or not is_name(name):
+    name, (specifiers, mark, marker) = text[:end], text[end:].partition(";")
+    specifiers, marker = specifiers.strip(" \t"), marker.strip(" \t")
+    if not name or not is_name(name) or (mark and _only_extra(marker) is None):
         return None
     if specifiers and any(not part.strip(" \t") for part in specifiers.split(",")):
         return None
@@ -81,4 +86,14 @@ def _parse_plain(text: str) -> Requirement | None:
         check_specifiers(specifiers)
     except InvalidComparison:
         return None
-    return Requirement(name=normalise(name), specifiers=specifiers)
+    return Requirement(name=normalise(name), specifiers=specifiers, marker=marker)
+
+
+def _only_extra(marker: str) -> str | None:
+    """Return the extra that a marker asks for and nothing else, normalised; `None` for another one."""
+    words = marker.split(" ")
+    if len(words) != 3 or words[:2] != ["extra", "=="]:
+        return None
+    quote, name = words[2][:1], words[2][1:-1]
+    is_quoted = quote in {"'", '"'} and words[2].endswith(quote) and len(words[2]) > 2
+    return normalise(name) if is_quoted and is_name(name) else None

@@ -118,18 +118,21 @@ def compare(version: str, operator: str, bound: str) -> bool:
         InvalidComparison: PEP 440 does not allow `operator` and `bound` together.
     """
     have = _release(version)
-    if have is None or operator in {"===", "~="}:
+    if have is None or operator == "===":
         return _compare_in_full(version, operator, bound)
     if bound.endswith(".*") and operator in {"==", "!="}:
         prefix = _parts(bound[:-2])
         if prefix is None:
             return _compare_in_full(version, operator, bound)
-        parts = [int(part) for part in version.split(".")]
-        parts += [0] * (len(prefix) - len(parts))
-        return (parts[: len(prefix)] == prefix) is (operator == "==")
+        return _begins(version, prefix) is (operator == "==")
     want = _release(bound)
     if want is None:
         return _compare_in_full(version, operator, bound)
+    if operator == "~=":
+        *prefix, _ = _parts(bound) or (0,)
+        if not prefix:
+            return _compare_in_full(version, operator, bound)
+        return have >= want and _begins(version, prefix)
     match operator:
         case "==":
             return have == want
@@ -145,6 +148,12 @@ def compare(version: str, operator: str, bound: str) -> bool:
             return have >= want
         case _:
             raise AssertionError(operator)
+
+
+def _begins(version: str, prefix: list[int]) -> bool:
+    parts = [int(part) for part in version.split(".")]
+    parts += [0] * (len(prefix) - len(parts))
+    return parts[: len(prefix)] == prefix
 
 
 def _compare_in_full(version: str, operator: str, bound: str) -> bool:

@@ -6,7 +6,6 @@ needs to know. The answer is believed for as long as the interpreter's file is t
 
 from __future__ import annotations
 
-import json
 import os
 
 from envbuild import canonical
@@ -14,6 +13,7 @@ from envbuild.derivation.build import InterpreterIdentity
 from envbuild.digest import digest_of
 from envbuild.errors import TargetError
 from envbuild.frozen import frozen
+from envbuild.plain_json import loads
 from envbuild.realise.remembered import recall, remember, stamp_of
 
 TYPE_CHECKING = False
@@ -101,7 +101,7 @@ def _ask(executable: str) -> Any:
             timeout=_SECONDS,
             check=False,
         )
-        answer = json.loads(run.stdout.rpartition("\n")[2])
+        answer = loads(run.stdout.rpartition("\n")[2])
         if answer["format"] == _FORMAT:
             return answer
         said = ""

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from envbuild.derivation.build import Toolchain
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.build import BuildRoom
     from envbuild.realise.build_system import BuildSystem
     from envbuild.realise.built import BuildPins
@@ -47,7 +48,6 @@ if TYPE_CHECKING:
     from envbuild.realise.place import Place
     from envbuild.realise.source_trees import SourceTree, SourceTrees
     from envbuild.realise.staging import Staging
-    from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.records import Realisation
     from envbuild.store.running import Running

@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from envbuild.canonical import Json
     from envbuild.derivation.build import BuildWheel
     from envbuild.digest import Digest
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.build import BuildFailed, BuildRoom, HookFailed
     from envbuild.realise.place import Place
-    from envbuild.realise.unpack import Limits
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.publish import Publication
     from envbuild.store.running import Running

@@ -24,11 +24,11 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.git_cache import Repositories
     from envbuild.realise.git_lfs import Pointer
     from envbuild.realise.git_objects import Item
     from envbuild.realise.unpack import Unpacked
-    from envbuild.realise.zip_directory import Limits
     from envbuild.sources.git_url import Address
     from envbuild.store.publish import Blobs
     from envbuild.store.tree import Entry

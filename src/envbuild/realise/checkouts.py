@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.events import Reporter
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.git_cache import Repositories
     from envbuild.realise.git_history import History
-    from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Repository, RepositoryFile, SelectedPackage
     from envbuild.store.local import Store
     from envbuild.store.running import Running

@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
     from envbuild.events import Reporter
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.fetch import Fetched, Fetcher
-    from envbuild.realise.unpack import Limits
     from envbuild.realise.unpackers import Outcome, Unpackers
     from envbuild.store.local import Store
     from envbuild.store.running import Running

@@ -8,7 +8,6 @@ commit that is there completely says so, and keeps it from being swept up by git
 from __future__ import annotations
 
 import os
-import shutil
 
 from envbuild.digest import digest_of
 from envbuild.errors import RealiseError
@@ -130,7 +129,9 @@ class Repositories:
         """Remove a copy that turned out to be damaged."""
         folder = self._folder_of(address)
         with self._lock(folder, address):
-            shutil.rmtree(folder, ignore_errors=True)
+            from shutil import rmtree
+
+            rmtree(folder, ignore_errors=True)
 
     def _folder_of(self, address: Address) -> str:
         return f"{self._folder}/{digest_of(repository_key(address.url).encode())}"

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Literal, Self
 
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.git import Git
-    from envbuild.realise.zip_directory import Limits
 
     Kind = Literal["file", "executable", "symlink", "submodule"]
 

@@ -6,8 +6,9 @@ and time stamps. Files may go at any time; failing to write one costs nothing bu
 
 from __future__ import annotations
 
-import json
 import os
+
+from envbuild.plain_json import dumps, loads
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ def recall(path: str, stamp: object) -> Any:
     """Return the answer at a path, `None` where there is none for this stamp."""
     try:
         with open(path, encoding="utf-8") as file:
-            kept = json.load(file)
+            kept = loads(file.read())
         return kept["answer"] if kept["stamp"] == stamp else None
     except (OSError, ValueError, KeyError, TypeError):
         return None
@@ -30,7 +31,7 @@ def remember(path: str, stamp: object, answer: object) -> None:
     try:
         os.makedirs(os.path.dirname(path), exist_ok=True)
         with open(draft, "w", encoding="utf-8") as file:
-            json.dump({"stamp": stamp, "answer": answer}, file)
+            file.write(dumps({"stamp": stamp, "answer": answer}))
         os.replace(draft, path)
     except OSError:
         # Nothing is lost but time.

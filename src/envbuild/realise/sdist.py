@@ -27,8 +27,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.unpack import Unpacked
-    from envbuild.realise.zip_directory import Limits
     from envbuild.store.publish import Blobs
     from envbuild.store.tree import Entry
 

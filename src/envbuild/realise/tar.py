@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Literal, NoReturn, Self
 
-    from envbuild.realise.zip_directory import Limits
+    from envbuild.realise.archive_limits import Limits
 
     Kind = Literal["file", "folder", "symlink", "hardlink"]
 

@@ -19,10 +19,10 @@ from blake3 import blake3
 
 from envbuild.digest import Digest
 from envbuild.frozen import frozen
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.record import Record, RecordMismatch, shortened
 from envbuild.realise.wheel import InvalidWheel, check_metadata, find_folders
 from envbuild.realise.zip import Archive, in_one_piece
-from envbuild.realise.zip_directory import Limits
 from envbuild.store.tree import Entry, Tree
 
 TYPE_CHECKING = False

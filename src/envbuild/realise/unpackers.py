@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn, Self
 
     from envbuild.digest import Digest
-    from envbuild.realise.unpack import Limits
+    from envbuild.realise.archive_limits import Limits
     from envbuild.store.publish import Blobs
     from envbuild.store.tree import Tree
 

@@ -31,7 +31,8 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any, Protocol, Self
 
-    from envbuild.realise.zip_directory import Limits, Member
+    from envbuild.realise.archive_limits import Limits
+    from envbuild.realise.zip_directory import Member
 
     class _Decompressor(Protocol):
         @property

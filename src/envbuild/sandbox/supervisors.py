@@ -104,10 +104,10 @@ class Supervisors:
         return self._control
 
     def _end(self) -> None:
-        import subprocess
-
         if self._control is None or self._origin is None:
             return
+        import subprocess
+
         self._control.close()
         self._control = None
         try:

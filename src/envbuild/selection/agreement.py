@@ -8,6 +8,7 @@ of extras are not looked at.
 from __future__ import annotations
 
 from envbuild.lockfile.names import normalise
+from envbuild.lockfile.requirements import parse_requirement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,25 +32,21 @@ def disagreements(
         versions: of everything that is in the environment, by name.
         target: that it was built for.
     """
-    from packaging.requirements import InvalidRequirement, Requirement
-
     environment = {**target.markers, "extra": ""}
     found = {}
     for text in _requirements(metadata):
         try:
-            requirement = Requirement(text)
-        except InvalidRequirement:
+            requirement = parse_requirement(text)
+        except ValueError:
             # Old metadata may spell it in ways that nothing understands any more.
             continue
-        name = normalise(requirement.name)
-        if name == package.name:
-            continue
-        if requirement.marker is not None and not requirement.marker.evaluate(environment):
+        name = requirement.name
+        if name == package.name or not requirement.holds(environment):
             continue
         version = versions.get(name)
         if package.needs is not None and name not in package.needs:
             found[name] = f"`{text}`, which the lock does not know of"
-        elif version is not None and not requirement.specifier.contains(version, prereleases=True):
+        elif version is not None and not requirement.admits(version):
             found[name] = f"`{text}`, and the lock has {version}"
     return found
 

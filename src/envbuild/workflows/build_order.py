@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
     from envbuild.lockfile.model import Lock
     from envbuild.lockfile.package import Package
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.declared import Declared
-    from envbuild.realise.zip_directory import Limits
     from envbuild.workflows.inputs import Inputs
     from envbuild.workflows.options import RealiseOptions
 

@@ -41,11 +41,11 @@ if TYPE_CHECKING:
     from envbuild.derivation.build import Toolchain
     from envbuild.errors import EnvbuildError
     from envbuild.lockfile.model import Lock
+    from envbuild.realise.archive_limits import Limits as UnpackLimits
     from envbuild.realise.build_facts import BuildFacts
     from envbuild.realise.built import Built, Described, Rebuilt
     from envbuild.realise.execute import Realised
     from envbuild.realise.prefetch import Archives
-    from envbuild.realise.unpack import Limits as UnpackLimits
     from envbuild.sandbox.machine import Machine
     from envbuild.sandbox.model import Rung
     from envbuild.selection.model import Request, SelectedPackage, Selection
@@ -198,7 +198,7 @@ def _onlooker(
     selection: Selection, inputs: Inputs, interpreter: Interpreter, workshop: Workshop
 ) -> Iterator[Builder]:
     """Give a builder that tells what is known, and can neither fetch nor resolve anything."""
-    from envbuild.realise.unpack import Limits as UnpackLimits
+    from envbuild.realise.archive_limits import Limits as UnpackLimits
 
     pins = _pins(selection, inputs, interpreter, workshop, may_resolve=False)
     with _builder(

@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from envbuild.derivation.compile import Node
     from envbuild.digest import Digest
     from envbuild.index.client import Client
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.built import Built
     from envbuild.realise.execute import Published, Realised
     from envbuild.realise.prefetch import Archives
-    from envbuild.realise.unpack import Limits
     from envbuild.selection.model import Request
     from envbuild.store.local import Store
     from envbuild.store.tree import Tree
@@ -237,7 +237,7 @@ def _with_versions(selection: Selection, built: Mapping[str, Built]) -> Selectio
 
 def unpack_limits(options: RealiseOptions) -> Limits:
     """Return what one archive may unpack to."""
-    from envbuild.realise.unpack import Limits
+    from envbuild.realise.archive_limits import Limits
 
     limits = Limits(folds_case=sys.platform in {"darwin", "win32"})
     if options.unpack_limit is not None:

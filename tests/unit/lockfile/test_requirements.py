@@ -39,6 +39,10 @@ ENVIRONMENT = {"python_version": "3.12", "sys_platform": "linux", "extra": ""}
 @example("a>=1.*")
 @example("a~=1")
 @example("a;python_version<'3'")
+@example("a>=1; extra == 'Some_Extra'")
+@example("a ; extra == ''")
+@example("a ; extra == 'x' and extra == 'y'")
+@example("a ; extra  ==  'x'")
 def test_what_it_says_is_what_packaging_says(text: str) -> None:
     try:
         full = Full(text)
@@ -52,14 +56,16 @@ def test_what_it_says_is_what_packaging_says(text: str) -> None:
     assert bool(found.specifiers) == bool(full.specifier)
     for version in VERSIONS:
         assert found.admits(version) == full.specifier.contains(version, prereleases=True)
-    holds = full.marker is None or full.marker.evaluate(dict(ENVIRONMENT))
-    assert found.holds(ENVIRONMENT) == holds
+    for extra in ("", "x", "some-extra", "Some.Extra"):
+        environment = {**ENVIRONMENT, "extra": extra}
+        holds = full.marker is None or full.marker.evaluate(dict(environment))
+        assert found.holds(environment) == holds
 
 
 def test_plain_ones_are_read_without_packaging() -> None:
     code = (
         "import sys; from envbuild.lockfile.requirements import parse_requirement as parse; "
-        "[parse(text).admits('68.0') for text in ('wheel', 'Setuptools >=61, <81', 'a==1.*')]; "
+        "[parse(text).admits('68.0') for text in ('wheel', 'Setuptools >=61, <81', 'a==1.*', 'b~=1.2; extra == \"c\"')]; "
         "print([name for name in sys.modules if name.startswith('packaging')])"
     )
     run = subprocess.run((sys.executable, "-c", code), capture_output=True, text=True, check=True)

@@ -13,12 +13,13 @@ import pytest
 
 from envbuild.events import FetchFinished, FetchStarted, WaitingFor
 from envbuild.realise import git_objects
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.checkout import checkout
 from envbuild.realise.git import GitFailed, GitMissing
 from envbuild.realise.git_cache import CommitMissing, CommitMissingOffline, Repositories
 from envbuild.realise.git_lfs import LfsFileMissing, LfsMissing, parse_pointer
 from envbuild.realise.git_objects import DamagedRepository
-from envbuild.realise.zip_directory import ArchiveTooLarge, Limits, UnsafeArchive
+from envbuild.realise.zip_directory import ArchiveTooLarge, UnsafeArchive
 from envbuild.store import locks
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication

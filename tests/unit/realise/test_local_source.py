@@ -101,8 +101,8 @@ def test_a_tree_is_its_files(bench: Bench) -> None:
 
 
 def test_an_archive_and_a_checkout_of_the_same_files_are_the_same_tree(bench: Bench) -> None:
+    from envbuild.realise.archive_limits import Limits
     from envbuild.realise.sdist import unpack_sdist
-    from envbuild.realise.zip_directory import Limits
     from support.source_trees import sdist_tar
 
     with Publication(bench.store) as publication:

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 from installer.sources import WheelFile
 
 from envbuild.digest import Digest
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.pack import pack
 from envbuild.realise.unpack import unpack_wheel
-from envbuild.realise.zip_directory import Limits, read_directory
+from envbuild.realise.zip_directory import read_directory
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication
 from envbuild.store.tree import Entry, Tree

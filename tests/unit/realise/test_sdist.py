@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from envbuild.realise import tar as tar_module
 from envbuild.realise import zip as zip_module
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.sdist import InvalidSdist, UnsupportedSdist, unpack_sdist
-from envbuild.realise.zip_directory import ArchiveTooLarge, DamagedArchive, Limits, UnsafeArchive
+from envbuild.realise.zip_directory import ArchiveTooLarge, DamagedArchive, UnsafeArchive
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication

@@ -21,8 +21,9 @@ from installer.sources import WheelFile
 from envbuild.digest import digest_of
 from envbuild.errors import RealiseError
 from envbuild.realise import zip as zip_module
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.record import RecordMismatch
-from envbuild.realise.unpack import Limits, Unpacked, unpack_wheel
+from envbuild.realise.unpack import Unpacked, unpack_wheel
 from envbuild.realise.wheel import InvalidWheel
 from envbuild.realise.zip_directory import ArchiveTooLarge, DamagedArchive, UnsafeArchive
 from envbuild.store import layout

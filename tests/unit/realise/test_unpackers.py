@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envbuild.errors import RealiseError
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.record import RecordMismatch
-from envbuild.realise.unpack import Limits, unpack_wheel
+from envbuild.realise.unpack import unpack_wheel
 from envbuild.realise.unpackers import Outcome, UnpackerKilled, Unpackers, places_for
 from envbuild.realise.zip_directory import UnsafeArchive
 from envbuild.store.local import Store, StoreUnusable

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from envbuild.environment.link import DamagedBlobs
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.unpack import unpack_wheel
 from envbuild.realise.wheel_file import UnwritableWheel, WheelFile, write_wheel
-from envbuild.realise.zip_directory import Limits
 from envbuild.store import layout
 from envbuild.store.local import Store
 from envbuild.store.publish import Publication

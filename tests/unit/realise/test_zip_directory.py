@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envbuild.realise.archive_limits import Limits
 from envbuild.realise.zip_directory import (
     ArchiveTooLarge,
     DamagedArchive,
-    Limits,
     UnsafeArchive,
     read_directory,
 )
