@@ -6,6 +6,8 @@ index makes nothing stale.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from envbuild.buildlock.model import PinnedCommit, PinnedFile, PinnedTree, plain_requirements
 from envbuild.buildlock.pin import constraints_digest
 from envbuild.lockfile.requirements import parse_requirement
@@ -56,7 +58,7 @@ def why_stale(
     if build.constraints != constraints_digest(request.constraints, names):
         return "the build constraints on what it is built with have changed"
     wanted = {pin.locked.name: pin.locked for pin in request.pins}
-    chooser = WheelChooser(target.tags)
+    chooser = _chooser(target.tags)
     for package in build.packages:
         locked = wanted.get(package.name)
         if locked is None and request.only_locked:
@@ -86,7 +88,12 @@ def with_present(hook_requires: Iterable[str], build: Build) -> tuple[str, ...]:
 
 def choose_file(package: PinnedPackage, target: Target) -> PinnedFile | None:
     """Return the file of a pinned package to use, `None` for a commit, a tree, or no fitting wheel."""
-    return _choose(package, WheelChooser(target.tags))
+    return _choose(package, _chooser(target.tags))
+
+
+@lru_cache(maxsize=4)
+def _chooser(tags: tuple[str, ...]) -> WheelChooser:
+    return WheelChooser(tags)
 
 
 def _choose(package: PinnedPackage, chooser: WheelChooser) -> PinnedFile | None:

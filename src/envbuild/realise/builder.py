@@ -120,6 +120,7 @@ class Builder:
         self._mutex = threading.Lock()
         self._busy: dict[str, threading.Lock] = {}
         self._done: dict[str, Built | EnvbuildError] = {}
+        self._payloads: dict[Digest, Digest] = {}
         self._needs = Needs()
         self._wheels = BuiltWheels(workplace.where, workplace.running, workplace.limits)
         tags = workplace.where.target.tags
@@ -376,6 +377,12 @@ class Builder:
         )
 
     def _payload(self, digest: Digest) -> Digest:
+        payload = self._payloads.get(digest)
+        if payload is None:
+            payload = self._payloads[digest] = self._find_payload(digest)
+        return payload
+
+    def _find_payload(self, digest: Digest) -> Digest:
         name = f"payloads/{digest[:2]}/{digest[2:]}"
         kept = read_cache(self._store, name)
         if kept is not None:

@@ -13,6 +13,7 @@ from envbuild import canonical, interruption
 from envbuild.derivation.compile import compile_packages
 from envbuild.derivation.model import Unpack
 from envbuild.derivation.sources import UnpackSource
+from envbuild.digest import digest_of
 from envbuild.errors import EnvbuildError
 from envbuild.frozen import frozen, replace
 from envbuild.realise.plan import archive_sha256, plan_realisation
@@ -20,6 +21,7 @@ from envbuild.realise.prefetch import Prefetch
 from envbuild.selection.model import LocalTree, Repository, RepositoryFile, Sdist
 from envbuild.sources.version_control import asks_repository, version_variables
 from envbuild.store import layout
+from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.publish import Publication
 
 TYPE_CHECKING = False
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
     from envbuild.store.local import Store
     from envbuild.store.running import Running
     from envbuild.store.tree import Tree
+
+
+_NOTHING, _CONTENT = b"-", b"+"
 
 
 @frozen
@@ -113,6 +118,8 @@ class SourceTrees:
         self._folder = folder
         self._environ = environ
         self._refresh = refresh
+        # What was there stays there: this run needs it.
+        self._seen: dict[Digest, Digest] = {}
         self._prefetch = Prefetch(archives, interrupted)
 
     def __enter__(self) -> Self:
@@ -195,10 +202,19 @@ class SourceTrees:
 
     def known(self, nodes: tuple[Node, ...]) -> dict[str, Digest]:
         """Return by package the trees of archives that are in the store."""
-        self._running.needs(keys=[node.unpack.digest for node in nodes])
-        plan = plan_realisation(nodes, self._store, refresh=self._refresh)
-        self._running.needs(trees=plan.trees.values())
-        return plan.trees
+        unseen = [node for node in nodes if node.unpack.digest not in self._seen]
+        if unseen:
+            self._running.needs(keys=[node.unpack.digest for node in unseen])
+            plan = plan_realisation(unseen, self._store, refresh=self._refresh)
+            self._running.needs(trees=plan.trees.values())
+            for node in unseen:
+                if node.package.name in plan.trees:
+                    self._seen[node.unpack.digest] = plan.trees[node.package.name]
+        return {
+            node.package.name: self._seen[node.unpack.digest]
+            for node in nodes
+            if node.unpack.digest in self._seen
+        }
 
     def unpack(self, nodes: tuple[Node, ...]) -> tuple[dict[str, Digest], dict[str, Realised]]:
         """Return the trees of archives, and what was done for those that were missing.
@@ -247,6 +263,20 @@ class SourceTrees:
         )
 
     def _project_file(self, digest: Digest, subdirectory: str) -> bytes | None:
+        """Return the content of the project's file in a tree, `None` where it has none.
+
+        What is kept of it has a sign in front: a tree need not be read for so little every time.
+        """
+        below = f"-{digest_of(subdirectory.encode())[:16]}" if subdirectory else ""
+        name = f"projects/{digest[:2]}/{digest[2:]}{below}"
+        kept = read_cache(self._store, name)
+        if kept is None:
+            found = self._find_project_file(digest, subdirectory)
+            kept = _NOTHING if found is None else _CONTENT + found
+            write_cache(self._store, name, kept)
+        return None if kept == _NOTHING else kept.removeprefix(_CONTENT)
+
+    def _find_project_file(self, digest: Digest, subdirectory: str) -> bytes | None:
         path = f"{subdirectory}/pyproject.toml".lstrip("/")
         tree = self._store.read_tree(digest)
         assert tree is not None
