@@ -14,12 +14,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from envbuild.frozen import replace
 from envbuild.sandbox.machine import machine_from_json
 from envbuild.sandbox.model import (
     FOLDER,
