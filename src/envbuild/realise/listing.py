@@ -6,7 +6,8 @@ is no git, `.gitignore` files are read here and everything else counts. Submodul
 that lie inside are listed by their own rules.
 
 A build lock is no source, committed or not: building writes it, and what it says that matters to a
-wheel is part of the wheel's key anyway.
+wheel is part of the wheel's key anyway. Nor is a store of ours that lies in the folder, as it has to
+where a CI system keeps nothing outside of it: every build adds to it.
 """
 
 from __future__ import annotations
@@ -19,16 +20,18 @@ from envbuild.buildlock.model import FILE_NAME
 from envbuild.realise.git import Git, GitMissing
 from envbuild.sources.ignore import parse_ignore_file
 from envbuild.sources.leftovers import ENVIRONMENT, is_leftover
+from envbuild.store.layout import FORMAT_FILE, format_bytes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from envbuild.sources.ignore import IgnoreFile
 
 _IGNORE = ".gitignore"
 _TOP = ("pyproject.toml", "setup.py")
 _LARGEST_IGNORE_FILE = 1 << 20
+_LARGEST_FORMAT_FILE = 1 << 10
 
 
 def list_sources(folder: str, environ: Mapping[str, str]) -> dict[str, os.stat_result]:
@@ -60,7 +63,7 @@ def list_sources(folder: str, environ: Mapping[str, str]) -> dict[str, os.stat_r
             others = [f"{inside}{path}" for path in others]
             paths = chain(
                 (f"{inside}{path}" for path in committed),
-                _without_leftovers(others, is_unpacked_sdist=is_unpacked_sdist),
+                _without_leftovers(folder, others, is_unpacked_sdist=is_unpacked_sdist),
             )
         for path in paths:
             if path.rpartition("/")[2].startswith(FILE_NAME):
@@ -81,7 +84,7 @@ def list_sources(folder: str, environ: Mapping[str, str]) -> dict[str, os.stat_r
 def list_below(folder: str) -> Iterator[str]:
     """Yield the paths of everything below a folder that is no folder, ignored or not.
 
-    Version control and environments are left out, links are not followed.
+    Version control, environments and stores are left out, links are not followed.
 
     Raises:
         OSError: a folder cannot be read.
@@ -91,7 +94,8 @@ def list_below(folder: str) -> Iterator[str]:
         inside = waiting.pop()
         with os.scandir(f"{folder}/{inside}") as entries:
             listed = list(entries)
-        if inside and any(entry.name == ENVIRONMENT for entry in listed):
+        names = {entry.name for entry in listed}
+        if inside and (ENVIRONMENT in names or _is_store(f"{folder}/{inside}", names)):
             continue
         for entry in listed:
             path = f"{inside}{entry.name}"
@@ -122,15 +126,26 @@ def _list_by_git(folder: str, environ: Mapping[str, str]) -> tuple[list[str], li
     return committed, others
 
 
-def _without_leftovers(paths: list[str], *, is_unpacked_sdist: bool) -> Iterator[str]:
-    environments = {path.rpartition("/")[0] for path in paths if path.endswith(f"/{ENVIRONMENT}")}
+def _is_store(folder: str, names: Collection[str]) -> bool:
+    """Tell whether a folder, with its final slash, in which there are these names is a store."""
+    if FORMAT_FILE not in names:
+        return False
+    return _read_file(f"{folder}{FORMAT_FILE}", _LARGEST_FORMAT_FILE) == format_bytes()
+
+
+def _without_leftovers(folder: str, paths: list[str], *, is_unpacked_sdist: bool) -> Iterator[str]:
+    left_out = {path.rpartition("/")[0] for path in paths if path.endswith(f"/{ENVIRONMENT}")}
+    for path in paths:
+        place, slash, name = path.rpartition("/")
+        if slash and name == FORMAT_FILE and _is_store(f"{folder}/{place}/", (name,)):
+            left_out.add(place)
     known: dict[str, bool] = {"": False}
 
     def counts_for_nothing(path: str) -> bool:
         if path not in known:
             known[path] = (
                 counts_for_nothing(path.rpartition("/")[0])
-                or path in environments
+                or path in left_out
                 or is_leftover(path, is_unpacked_sdist=is_unpacked_sdist)
             )
         return known[path]
@@ -147,7 +162,7 @@ def _walk(folder: str, inside: str, *, is_unpacked_sdist: bool) -> Iterator[str]
         with os.scandir(f"{folder}/{at}") as entries:
             listed = sorted(entries, key=lambda entry: entry.name)
         names = {entry.name for entry in listed}
-        if at and ENVIRONMENT in names:
+        if at and (ENVIRONMENT in names or _is_store(f"{folder}/{at}", names)):
             continue
         if _IGNORE in names:
             own = _read_ignore_file(f"{folder}/{at}{_IGNORE}")
@@ -196,13 +211,17 @@ def _ignore_files_above(folder: str) -> list[tuple[bytes, IgnoreFile]]:
 
 def _read_ignore_file(path: str) -> IgnoreFile | None:
     """Return the rules of a file, `None` where there is none that git would read."""
+    content = _read_file(path, _LARGEST_IGNORE_FILE)
+    return None if content is None else parse_ignore_file(content)
+
+
+def _read_file(path: str, size: int) -> bytes | None:
+    """Return the content of a file, so much of it at most; `None` where that is none, or a link."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        return parse_ignore_file(os.read(descriptor, _LARGEST_IGNORE_FILE))
+        return os.read(descriptor, size) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
     finally:
         os.close(descriptor)

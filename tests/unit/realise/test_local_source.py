@@ -184,6 +184,21 @@ def test_what_does_not_matter_changes_nothing(name: str, bench: Bench) -> None:
     assert bench.identify().source == before.source
 
 
+@pytest.mark.parametrize("is_repository", [True, False])
+def test_a_store_that_lies_in_the_folder_is_no_source(bench: Bench, is_repository: bool) -> None:
+    if is_repository:
+        make_repository(bench.folder, {})
+    before = bench.identify()
+    with Store.open(str(bench.folder / "ci" / "store")) as store:
+        store_file = store.absolute("cache/kept")
+        write_files(bench.folder, {os.path.relpath(store_file, bench.folder): b"kept"})
+    assert bench.identify().source == before.source
+    # What is only called like the file that makes it one is a source like any other.
+    (bench.folder / "ci" / "store" / "format.json").chmod(0o600)
+    write_files(bench.folder, {"ci/store/format.json": b'{"format":"other"}'})
+    assert "ci/store/cache/kept" in bench.files()
+
+
 def test_a_tree_is_the_same_in_every_place(bench: Bench) -> None:
     before = bench.identify()
     other = bench.folder.parent / "elsewhere" / "copy"
