@@ -15,7 +15,7 @@ from envbuild.buildlock.settings import ALL_WHEELS
 from envbuild.errors import ResolutionError, raise_all
 from envbuild.frozen import frozen
 from envbuild.lockfile.names import normalise
-from envbuild.lockfile.requirements import parse_requirement
+from envbuild.lockfile.requirements import marker_holds, parse_requirement
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ def _places(
     for text, requirement in requirements.items():
         name = requirement.name
         for source in sources.get(name, ()):
-            if not _holds(source.marker, environment):
+            if not marker_holds(source.marker, environment):
                 continue
             locked = runtime.sole(name)
             if not source.is_member:
@@ -321,14 +321,6 @@ def _places(
             else:
                 yield name, Place(reference=locked.place.path)
             break
-
-
-def _holds(marker: str, environment: Mapping[str, str]) -> bool:
-    if not marker:
-        return True
-    from packaging.markers import Marker
-
-    return Marker(marker).evaluate(dict(environment))
 
 
 def _as_pinned(text: str, pins: Mapping[str, Pin]) -> str:

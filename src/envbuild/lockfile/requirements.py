@@ -41,14 +41,22 @@ class Requirement:
 
     def holds(self, environment: Mapping[str, str]) -> bool:
         """Tell whether its marker does where the variables are these."""
-        if not self.marker:
-            return True
-        extra = _only_extra(self.marker)
-        if extra is not None:
-            return extra == normalise(environment["extra"])
-        from packaging.markers import Marker
+        return marker_holds(self.marker, environment)
 
-        return Marker(self.marker).evaluate(dict(environment))
+
+def marker_holds(marker: str, environment: Mapping[str, str]) -> bool:
+    """Tell whether a valid marker holds where the variables are these, `extra` among them.
+
+    The empty one always does.
+    """
+    if not marker:
+        return True
+    extra = _only_extra(marker)
+    if extra is not None:
+        return extra == normalise(environment["extra"])
+    from packaging.markers import Marker
+
+    return Marker(marker).evaluate(dict(environment))
 
 
 def parse_requirement(text: str) -> Requirement:

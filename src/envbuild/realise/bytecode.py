@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from envbuild import canonical
 from envbuild.digest import digest_of
 from envbuild.realise.compiler import Compiler
-from envbuild.realise.modules import Modules
+from envbuild.realise.modules import Modules, module_files
 from envbuild.store import layout
 from envbuild.store.cache import read_cache, write_cache
 
@@ -71,7 +71,7 @@ class Bytecode:
             known = self._read(placement.tree)
             lacking = [path for path, compiled in known.items() if compiled is None]
             if lacking:
-                blobs = _modules(placement)
+                blobs = module_files(placement)
                 with Compiler(self._executable) as compiler:
                     for path in lacking:
                         if path in blobs:
@@ -128,7 +128,7 @@ class Bytecode:
         """
         paths = frozenset(imported)
         for placement in placements:
-            found = paths & _modules(placement).keys()
+            found = paths & module_files(placement).keys()
             with self._lock_of(placement.tree):
                 known = self._read(placement.tree)
                 if not found <= known.keys():
@@ -168,16 +168,6 @@ class Bytecode:
     def _beside(self, path: str) -> str:
         folder, _, name = path.rpartition("/")
         return f"{folder}/__pycache__/{name.removesuffix('.py')}.{self._cache_tag}.pyc"
-
-
-def _modules(placement: Placement) -> dict[str, str]:
-    """Return the paths of modules in the environment, and of their blobs below `blobs`."""
-    return {
-        f"{folder}/{name}": blob
-        for folder, files in placement.links
-        for name, blob, size in files
-        if size and name.endswith(".py")
-    }
 
 
 def _entry_points(text: str) -> Iterable[str]:

@@ -63,21 +63,19 @@ class Modules:
         beginnings = tuple(f"{root}/" for root in dict.fromkeys(roots))
         vendored = []
         for placement in placements:
-            for folder, files in placement.links:
-                for name, blob, size in files:
-                    path = f"{folder}/{name}"
-                    if not size or not name.endswith(".py") or not path.startswith(beginnings):
-                        continue
-                    inside = next(path[len(each) :] for each in beginnings if path.startswith(each))
-                    found = _module(inside, placement.tree, path, blob)
-                    self._by_name[found.name] = found
-                    if _VENDORED in inside:
-                        short = inside.rpartition(_VENDORED)[2]
-                        vendored.append(_module(short, placement.tree, path, blob))
-                    for package, alias in _ALIASES.items():
-                        if f"{found.name}.".startswith(f"{package}."):
-                            short = alias + found.name.removeprefix(package)
-                            self._by_name[short] = found
+            for path, blob in module_files(placement).items():
+                if not path.startswith(beginnings):
+                    continue
+                inside = next(path[len(each) :] for each in beginnings if path.startswith(each))
+                found = _module(inside, placement.tree, path, blob)
+                self._by_name[found.name] = found
+                if _VENDORED in inside:
+                    short = inside.rpartition(_VENDORED)[2]
+                    vendored.append(_module(short, placement.tree, path, blob))
+                for package, alias in _ALIASES.items():
+                    if f"{found.name}.".startswith(f"{package}."):
+                        short = alias + found.name.removeprefix(package)
+                        self._by_name[short] = found
         for found in vendored:
             self._by_name.setdefault(found.name, found)
 
@@ -90,6 +88,16 @@ class Modules:
             end = name.find(".", end + 1)
         if name in self._by_name:
             yield self._by_name[name]
+
+
+def module_files(placement: Placement) -> dict[str, str]:
+    """Return the paths of modules with content, in the environment, and of their blobs below `blobs`."""
+    return {
+        f"{folder}/{name}": blob
+        for folder, files in placement.links
+        for name, blob, size in files
+        if size and name.endswith(".py")
+    }
 
 
 def _module(inside: str, tree: Digest, path: str, blob: str) -> Module:
