@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from e2e.comparison import contents, differences, record_faults
-from e2e.test_interruption import CHANGES, RENAMES, killed, remove
+from e2e.test_interruption import CHANGES, ENDS, RENAMES, killed, remove
 from envbuild.buildlock.model import FILE_NAME
 from envbuild.store import layout
 from support.projects import lock_text, package, write_project
@@ -74,9 +74,12 @@ def test_killed_at_changes_spread_over_a_run_that_builds(bench: Workbench, kinds
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_stopped_while_a_backend_works(bench: Workbench, number: signal.Signals) -> None:
     command = f"sleep 600.{os.getpid()}"
-    write_project(
-        bench.folder, "demo", body=f"import subprocess; subprocess.run({command.split()})"
+    body = (
+        # So many that they take a while to be removed.
+        "for number in range(5000): open(f'left-{number}', 'w').close()\n"
+        f"import subprocess; subprocess.run({command.split()})"
     )
+    write_project(bench.folder, "demo", body=body)
     process = subprocess.Popen(
         (sys.executable, "-m", "envbuild", *arguments(bench)),
         cwd=bench.folder,
@@ -91,12 +94,11 @@ def test_stopped_while_a_backend_works(bench: Workbench, number: signal.Signals)
         time.sleep(0.01)
     process.send_signal(number)
     told = process.communicate()[1]
-    ends = {signal.SIGINT: 130, signal.SIGTERM: 143}
-    assert process.returncode == ends.get(number, -number)
+    assert process.returncode == ENDS.get(number, -number)
     assert "Traceback" not in told
     while is_running(command):
         time.sleep(0.01)
-    if number in ends:
+    if number in ENDS:
         assert os.listdir(bench.store / layout.STAGING) == ["partial"]
     write_project(bench.folder, "demo")
     assert_sound(bench)

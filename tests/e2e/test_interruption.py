@@ -27,6 +27,7 @@ RENAMES = "rename,replace,unlink,rmdir,symlink"
 CHANGES = "rename,replace,unlink,rmdir,symlink,mkdir,link,open,write,utime,fchmod,chmod"
 RANDOM_MOMENTS = 12
 SPREAD_STEPS = 40
+ENDS = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
 @pytest.fixture

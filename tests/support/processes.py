@@ -57,6 +57,10 @@ class Child:
         self._process.communicate()
         return self._process.returncode
 
+    def is_sent(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
     def is_killed(self) -> None:
         """Kill it so that it can do nothing about it."""
         self._process.send_signal(signal.SIGKILL)

@@ -30,6 +30,7 @@ from envbuild.store import layout, locks
 from envbuild.store.cache import read_cache, write_cache
 from envbuild.store.local import StoreUnusable
 from envbuild.store.records import BuildOutput
+from envbuild.threads import Worker, wait_for_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -171,20 +172,17 @@ class Builder:
 
         # Twice as many as may run: the disk is used for some while backends run for others.
         count = min(2 * self._work.jobs, len(packages))
-        threads = [threading.Thread(target=work, daemon=True) for _ in range(count)]
+        workers = [Worker(work) for _ in range(count)]
         try:
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+            for worker in workers:
+                worker.start()
+            wait_for_all(workers)
             if crashes:
                 raise crashes[0]
         except BaseException:
             stop.set()
             waiting.clear()
-            for thread in threads:
-                if thread.is_alive():
-                    thread.join()
+            wait_for_all(workers)
             raise
         return [outcomes[number] for number in range(len(packages))]
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 
 from envbuild import canonical
 from envbuild.digest import digest_of
+from envbuild.interruption import give_way
 from envbuild.realise.compiler import Compiler
 from envbuild.realise.modules import Modules, module_files
 from envbuild.store import layout
@@ -74,6 +75,7 @@ class Bytecode:
                 blobs = module_files(placement)
                 with Compiler(self._executable) as compiler:
                     for path in lacking:
+                        give_way()
                         if path in blobs:
                             known[path], _ = self._compile(compiler, path, blobs[path], prefix)
                 self._write(placement.tree, known)
@@ -102,6 +104,7 @@ class Bytecode:
             compiler = held.enter_context(Compiler(self._executable))
             waiting = [backend, *self._plugins(placements)]
             while waiting and not compiler.is_late:
+                give_way()
                 for module in modules.found(waiting.pop()):
                     if module.path not in known[module.tree]:
                         compiled, imports = self._compile(

@@ -24,6 +24,7 @@ from envbuild.store import layout, locks
 from envbuild.store.local import StoreUnusable
 from envbuild.store.publish import Publication
 from envbuild.store.records import ArchiveOutput, Realisation, TreeOutput
+from envbuild.threads import Worker, wait_for_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -278,20 +279,17 @@ class _Run:
         self._reporter.report(FetchesPlanned(count=len(nodes), size=total))
         # Large ones first, so that the last to finish is not one that began last.
         queue = sorted(nodes, key=lambda node: node.archive.size or 0)
-        threads = [
-            threading.Thread(target=self._drain, args=(queue,), daemon=True)
-            for _ in range(min(self._settings.jobs, len(nodes)))
-        ]
-        for thread in threads:
-            thread.start()
+        count = min(self._settings.jobs, len(nodes))
+        workers = [Worker(lambda: self._drain(queue)) for _ in range(count)]
         try:
-            self._publish_done(len(threads))
+            for worker in workers:
+                worker.start()
+            self._publish_done(count)
         except BaseException:
             self._fetcher.cancel()
             with self._mutex:
                 queue.clear()
-            for thread in threads:
-                thread.join()
+            wait_for_all(workers)
             raise
         if self._crash is not None:
             raise self._crash

@@ -9,6 +9,7 @@ import threading
 
 from envbuild import interruption
 from envbuild.errors import EnvbuildError
+from envbuild.threads import Worker
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class Prefetch:
     """
 
     __slots__ = (
-        "_archives", "_closed", "_crash", "_interrupted", "_outcomes", "_settled", "_thread", "_wanted",
+        "_archives", "_closed", "_crash", "_interrupted", "_outcomes", "_settled", "_wanted", "_worker",
     )  # fmt: skip
 
     def __init__(self, archives: Archives, interrupted: Callable[[], bool]) -> None:
@@ -49,14 +50,14 @@ class Prefetch:
         self._wanted: frozenset[Digest] = frozenset()
         self._outcomes: dict[Digest, Outcome] = {}
         self._crash: BaseException | None = None
-        self._thread: threading.Thread | None = None
+        self._worker: Worker | None = None
 
     def begin(self, nodes: Sequence[Node]) -> None:
         """Have archives realised from now on. To be called once, at most."""
         self._wanted = frozenset(node.unpack.digest for node in nodes)
         if nodes:
-            self._thread = threading.Thread(target=self._work, args=(tuple(nodes),), daemon=True)
-            self._thread.start()
+            self._worker = Worker(lambda: self._work(tuple(nodes)))
+            self._worker.start()
 
     def outcome(self, node: Node) -> Outcome:
         """Return what came of an archive, or why nothing did, once that is known.
@@ -75,8 +76,8 @@ class Prefetch:
     def close(self) -> None:
         """Give up what is still on its way."""
         self._closed = True
-        if self._thread is not None:
-            self._thread.join()
+        if self._worker is not None:
+            self._worker.wait()
 
     def _work(self, nodes: tuple[Node, ...]) -> None:
         interruption.ask(lambda: self._closed or self._interrupted())
