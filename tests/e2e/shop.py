@@ -1,8 +1,9 @@
-"""A project of invented packages on an index of this machine, in two states of its lock.
+"""A project of invented packages on an index of this machine, in three states of its lock.
 
 From `first` to `second` a package is replaced (with files that go, come, change and stay), one is
 removed, one is added; others stay. Among them are namespace packages that share a folder, data
-files, scripts, extension-like binaries, empty files and equal files.
+files, scripts, extension-like binaries, empty files and equal files. `large` is `first` with so many
+more files that several processes place them.
 """
 
 from __future__ import annotations
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from support.index_server import IndexServer
 
 FIRST = ("shop-till ==1.0", "shop-coins", "shop-shelf[labels] ==1.0", "shop-awning")
+HALLS = ("shop-hall-a", "shop-hall-b", "shop-hall-c")
+LARGE = (*FIRST, *HALLS)
 SECOND = ("shop-till ==2.0", "shop-coins", "shop-shelf ==1.0", "shop-cellar")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
-    """The two locks lie at `first/uv.lock` and `second/uv.lock` below `folder`."""
+    """The locks lie at `first/uv.lock`, `second/uv.lock` and `large/uv.lock` below `folder`."""
 
     folder: Path
     server: IndexServer
@@ -38,11 +41,15 @@ class Shop:
     def second(self) -> str:
         return str(self.folder / "second" / "uv.lock")
 
+    @property
+    def large(self) -> str:
+        return str(self.folder / "large" / "uv.lock")
+
 
 def open_shop(folder: Path, server: IndexServer, bench: Workbench) -> Shop:
-    """Make the wheels in the folder that `server` serves, and lock both projects with uv."""
+    """Make the wheels in the folder that `server` serves, and lock the projects with uv."""
     make_wheels(server.listings.folder)
-    for name, dependencies in (("first", FIRST), ("second", SECOND)):
+    for name, dependencies in (("first", FIRST), ("second", SECOND), ("large", LARGE)):
         (folder / name).mkdir(parents=True)
         text = pyproject(name, dependencies, server.index_url)
         (folder / name / "pyproject.toml").write_text(text, encoding="utf-8")
@@ -108,6 +115,12 @@ def make_wheels(folder: str) -> None:
         f"shop_space/shelf/row{n // 10}/item{n}.py": f"ITEM = {n // 2}\n" for n in range(60)
     }
     build_wheel(folder, "shop-shelf", "1.0", files=shelf, extras={"labels": ["shop-labels"]})
+    for name in HALLS:
+        module = name.replace("-", "_")
+        hall: dict[str, str | bytes] = {
+            f"{module}/aisle{n % 40}/box{n}.txt": f"{n}\n" for n in range(2000)
+        }
+        build_wheel(folder, name, "1.0", files=hall)
     for name in ("shop-labels", "shop-awning", "shop-cellar"):
         module = name.replace("-", "_")
         build_wheel(folder, name, "1.0", files={f"{module}.py": "", f"{module}.txt": name * 50})

@@ -79,7 +79,8 @@ def assert_sound(bench: Workbench, lock: str, fresh: str) -> None:
     assert differences(ours, theirs) == []
     assert record_faults(str(bench.folder / "env")) == []
     assert bench.realize("env", lock).json["changes"] == []
-    assert sorted(os.listdir(bench.folder)) == ["env", "fresh-first", "fresh-second"]
+    left = {name for name in os.listdir(bench.folder) if not name.startswith("fresh-")}
+    assert left == {"env"}
 
 
 def remove(path: Path) -> None:
@@ -172,10 +173,13 @@ def test_only_the_first_process_is_killed_and_its_workers_go_on(
     bench: Workbench, shop: Shop
 ) -> None:
     # As the system does when memory runs out: it picks one process, not the group.
-    command = (sys.executable, "-m", "envbuild", *realize_arguments(bench, shop.first))
+    bench.realize("fresh-large", shop.large, ENVBUILD_STORE=f"{bench.store}-of-fresh")
+    command = (sys.executable, "-m", "envbuild", *realize_arguments(bench, shop.large))
     moments = random.Random(13)
-    for _ in range(RANDOM_MOMENTS // 2):
+    for number in range(RANDOM_MOMENTS // 2):
         remove(bench.folder / "env")
+        if number % 2:
+            remove(bench.store)
         process = subprocess.Popen(
             command,
             cwd=bench.folder,
@@ -187,7 +191,40 @@ def test_only_the_first_process_is_killed_and_its_workers_go_on(
         time.sleep(moments.uniform(0.05, 0.5))
         process.kill()
         process.wait()
-        assert_sound(bench, shop.first, "fresh-first")
+        assert_sound(bench, shop.large, "fresh-large")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_asked_to_end_while_workers_place_files(
+    bench: Workbench, shop: Shop, number: signal.Signals
+) -> None:
+    # The signal is for the first process alone, as a supervisor of services sends it.
+    bench.realize("fresh-large", shop.large, ENVBUILD_STORE=f"{bench.store}-of-fresh")
+    command = (sys.executable, "-m", "envbuild", *realize_arguments(bench, shop.large))
+    bench.run(*command)
+    moments = random.Random(17)
+    for _ in range(RANDOM_MOMENTS):
+        remove(bench.folder / "env")
+        before = set(os.listdir(bench.folder))
+        process = subprocess.Popen(
+            command,
+            cwd=bench.folder,
+            env=bench.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        while process.poll() is None and set(os.listdir(bench.folder)) == before:
+            time.sleep(0.001)
+        time.sleep(moments.uniform(0, 0.1))
+        process.send_signal(number)
+        _, errors = process.communicate()
+        assert process.returncode in {0, ENDS[number]}, errors
+        assert "Traceback" not in errors
+        assert set(os.listdir(bench.folder)) <= before | {"env"}
+        assert os.listdir(bench.store / layout.STAGING) == ["partial"]
+    assert_sound(bench, shop.large, "fresh-large")
 
 
 def test_interrupted_from_the_keyboard(bench: Workbench, shop: Shop) -> None:

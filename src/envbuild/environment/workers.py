@@ -11,13 +11,15 @@ from __future__ import annotations
 import marshal
 import os
 import sys
+from _signal import SIGKILL  # type: ignore[import-not-found]  # `signal` costs 3 ms
 
 from envbuild.store.descriptors import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-    from typing import NoReturn, TypeVar
+    from types import TracebackType
+    from typing import NoReturn, Self, TypeVar
 
     Job = TypeVar("Job")
 
@@ -63,58 +65,104 @@ def run_in_workers(
 
     Raises:
         WorkerCrashed: a worker raised, or was killed.
+        BaseException: what `progress` raises, or an interrupt; no worker is left then, whatever it
+            was at.
     """
-    import select
+    with _Crew() as crew:
+        for _ in range(count):
+            crew.fork(jobs, work)
+        return crew.results(len(jobs), progress)
 
-    buffers: dict[int, bytearray] = {}
-    children = []
-    taking, giving = os.pipe()
-    for _ in range(count):
+
+class _Crew:
+    """Workers, a pipe from which they take the numbers of jobs, and one from each of them."""
+
+    __slots__ = ("_buffers", "_children", "_giving", "_taking")
+
+    def __init__(self) -> None:
+        self._children: list[int] = []
+        self._buffers: dict[int, bytearray] = {}
+        self._taking, self._giving = os.pipe()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for descriptor in (self._taking, self._giving, *self._buffers):
+            if descriptor >= 0:
+                os.close(descriptor)
+        for child in self._children:
+            if error is not None:
+                # Whoever gives up removes what they work in, and they must not go on in it.
+                os.kill(child, SIGKILL)
+            os.waitpid(child, 0)
+
+    def fork(
+        self,
+        jobs: Sequence[Job],
+        work: Callable[[Iterator[Job], Callable[[int], None]], Plain],
+    ) -> None:
+        """Start one more worker."""
         reader, writer = os.pipe()
-        child = _fork()
-        if child == 0:
-            os.close(giving)
-            os.close(reader)
-            _work_and_exit(_taken(jobs, taking), work, writer)
-        os.close(writer)
-        buffers[reader] = bytearray()
-        children.append(child)
-    results: list[Plain] = []
-    crashes: list[str] = []
-    numbers = b"".join(number.to_bytes(_NUMBER, "big") for number in range(len(jobs)))
-    if not numbers:
-        os.close(giving)
-    while buffers:
-        readable, writable, _ = select.select(list(buffers), [giving] if numbers else [], [])
-        if writable:
-            numbers = numbers[os.write(giving, numbers[:_AT_ONCE]) :]
-            if not numbers:
-                os.close(giving)
-        for reader in readable:
-            data = os.read(reader, 1 << 16)
-            if not data:
+        self._buffers[reader] = bytearray()
+        try:
+            child = _fork()
+            if child == 0:
+                os.close(self._giving)
                 os.close(reader)
-                del buffers[reader]
-                continue
-            buffers[reader] += data
-            for kind, value in _messages(buffers[reader]):
-                if kind == _PROGRESS:
-                    assert isinstance(value, int)
-                    progress(value)
-                elif kind == _RESULT:
-                    results.append(value)
-                else:
-                    crashes.append(str(value))
-    os.close(taking)
-    if numbers:
-        os.close(giving)
-    for child in children:
-        os.waitpid(child, 0)
-    if crashes:
-        raise WorkerCrashed("\n".join(crashes))
-    if len(results) < len(children):
-        raise WorkerCrashed("a worker was killed")
-    return results
+                _work_and_exit(_taken(jobs, self._taking), work, writer)
+            self._children.append(child)
+        finally:
+            os.close(writer)
+
+    def results(self, jobs: int, progress: Callable[[int], None]) -> list[Plain]:
+        """Hand out the numbers of so many jobs, and return what the workers come to."""
+        import select
+
+        results: list[Plain] = []
+        crashes: list[str] = []
+        numbers = b"".join(number.to_bytes(_NUMBER, "big") for number in range(jobs))
+        while self._buffers:
+            if not numbers:
+                self._no_more_jobs()
+            wanted = [self._giving] if numbers else []
+            readable, writable, _ = select.select(list(self._buffers), wanted, [])
+            if writable:
+                numbers = numbers[os.write(self._giving, numbers[:_AT_ONCE]) :]
+            for reader in readable:
+                for kind, value in self._read(reader):
+                    if kind == _PROGRESS:
+                        assert isinstance(value, int)
+                        progress(value)
+                    elif kind == _RESULT:
+                        results.append(value)
+                    else:
+                        crashes.append(str(value))
+        if crashes:
+            raise WorkerCrashed("\n".join(crashes))
+        if len(results) < len(self._children):
+            raise WorkerCrashed("a worker was killed")
+        return results
+
+    def _no_more_jobs(self) -> None:
+        giving, self._giving = self._giving, -1
+        if giving >= 0:
+            os.close(giving)
+
+    def _read(self, reader: int) -> list[tuple[str, Plain]]:
+        """Return the whole messages that a worker has sent since."""
+        data = os.read(reader, 1 << 16)
+        if not data:
+            os.close(reader)
+            del self._buffers[reader]
+            return []
+        self._buffers[reader] += data
+        return _messages(self._buffers[reader])
 
 
 def _taken(jobs: Sequence[Job], queue: int) -> Iterator[Job]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 import time
@@ -72,6 +73,26 @@ def test_workers_that_are_killed_are_missed_however_much_is_left_to_do() -> None
 
     with pytest.raises(WorkerCrashed, match="killed"):
         run_in_workers(range(40_000), 2, work, lambda _: None)
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_none_is_left_where_the_wait_for_them_is_interrupted(tmp_path: Path, count: int) -> None:
+    def work(jobs: Iterator[int], progress: Callable[[int], None]) -> None:
+        while True:
+            progress(1)
+            (tmp_path / f"{os.getpid()}-{time.monotonic_ns()}").touch()
+
+    def progress(_: int) -> None:
+        raise KeyboardInterrupt
+
+    before = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(KeyboardInterrupt):
+        run_in_workers(range(40_000), count, work, progress)
+    # What they worked in can be removed, and nothing comes after.
+    shutil.rmtree(tmp_path)
+    assert len(os.listdir("/proc/self/fd")) == before
+    time.sleep(0.05)
+    assert not tmp_path.exists()
 
 
 def test_no_descriptor_is_left_open() -> None:
