@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envbuild.cli.arguments import Command, Group, Option, Positional
 from envbuild.cli.building import LIMITS
+from envbuild.cli.output import OUTPUT
 from envbuild.cli.selecting import FETCHING, HOW_TO_BUILD, PYTHON
 from envbuild.errors import UsageError
 
@@ -85,15 +86,7 @@ COMMAND = Command(
         Group(title="How to build it", options=HOW_TO_BUILD),
         LIMITS,
         FETCHING,
-        Group(
-            title="Output",
-            options=(
-                Option(
-                    name="json", help="Print the result as JSON", sets="output-format", value="json"
-                ),
-                Option(name="output-format", metavar="FORMAT", help="Print text or json"),
-            ),
-        ),
+        OUTPUT,
     ),
     clashes=(("package", "all-packages"),),
     notes="""\

@@ -64,7 +64,7 @@ def enter(
     Args:
         arguments: of the command line.
         terminal: that is printed to.
-        lockfile: as named by the user; the project's settings are beside it.
+        lockfile: as named by the user, where no option names it; the project's settings are beside it.
         source: where no lock is named: path of what is to be built, which has settings as well.
 
     Raises:
@@ -79,8 +79,10 @@ def enter(
         except OSError as error:
             raise NoSuchFolder(directory, error) from error
     cwd = os.getcwd()
-    if source is not None:
-        lockfile = settings_folder(source, cwd)
+    if lockfile is None:
+        named = arguments.given.get("lockfile")
+        assert named is None or isinstance(named, str)
+        lockfile = named if source is None else settings_folder(source, cwd)
     settings = gather(
         arguments.given, lockfile=lockfile, environ=environ, platform=sys.platform, cwd=cwd
     )

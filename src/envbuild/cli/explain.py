@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envbuild.cli.arguments import Command, Group, Option, Positional
 from envbuild.cli.building import ISOLATION
+from envbuild.cli.output import OUTPUT
 from envbuild.cli.selecting import (
     BUILDING,
     CLASHES,
@@ -30,9 +31,7 @@ def run(arguments: Arguments, terminal: Terminal) -> int:
     from envbuild.workflows.explain import explain
 
     assert arguments.positional is not None
-    lockfile = arguments.given.get("lockfile")
-    assert lockfile is None or isinstance(lockfile, str)
-    context = enter(arguments, terminal, lockfile=lockfile)
+    context = enter(arguments, terminal)
     with reporter_for(terminal, context) as reporter:
         explanation = explain(
             arguments.positional,
@@ -81,15 +80,7 @@ COMMAND = Command(
         ),
         WHAT_TO_INSTALL,
         BUILDING,
-        Group(
-            title="Output",
-            options=(
-                Option(
-                    name="json", help="Print everything as JSON", sets="output-format", value="json"
-                ),
-                Option(name="output-format", metavar="FORMAT", help="Print text or json"),
-            ),
-        ),
+        OUTPUT,
     ),
     clashes=CLASHES,
     notes="""\

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from envbuild.cli.arguments import Command, Group, Option, Positional
+from envbuild.cli.arguments import Command, Positional
+from envbuild.cli.output import OUTPUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,15 +47,7 @@ COMMAND = Command(
         help="A package, such as numpy or numpy==2.1.0",
         required=True,
     ),
-    groups=(
-        Group(
-            title="Output",
-            options=(
-                Option(name="json", help="Print JSON", sets="output-format", value="json"),
-                Option(name="output-format", metavar="FORMAT", help="Print text or json"),
-            ),
-        ),
-    ),
+    groups=(OUTPUT,),
     notes="""\
 Builds that failed have logs as well.
 

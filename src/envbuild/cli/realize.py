@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from envbuild.cli.arguments import Command, Group, Option, Positional
 from envbuild.cli.building import LIMITS, build_limits
+from envbuild.cli.output import AS_JSON
 from envbuild.cli.selecting import (
     BUILDING,
     CLASHES,
@@ -203,10 +204,7 @@ COMMAND = Command(
         Group(
             title="Output",
             options=(
-                Option(
-                    name="json", help="Print the result as JSON", sets="output-format", value="json"
-                ),
-                Option(name="output-format", metavar="FORMAT", help="Print text or json"),
+                *AS_JSON,
                 Option(name="frozen", help="Use the lock as it is, which is always done"),
             ),
         ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from envbuild.cli.arguments import Command, Group, Option
 from envbuild.cli.building import LIMITS
 from envbuild.cli.explain import PACKAGE
+from envbuild.cli.output import OUTPUT
 from envbuild.cli.selecting import (
     BUILDING,
     CLASHES,
@@ -31,9 +32,7 @@ def run(arguments: Arguments, terminal: Terminal) -> int:
     from envbuild.workflows.rebuild import rebuild
 
     assert arguments.positional is not None
-    lockfile = arguments.given.get("lockfile")
-    assert lockfile is None or isinstance(lockfile, str)
-    context = enter(arguments, terminal, lockfile=lockfile)
+    context = enter(arguments, terminal)
     options = realise_options(context, context.settings.text("lockfile"))
     with reporter_for(terminal, context) as reporter:
         result = rebuild(
@@ -73,15 +72,7 @@ COMMAND = Command(
         BUILDING,
         LIMITS,
         FETCHING,
-        Group(
-            title="Output",
-            options=(
-                Option(
-                    name="json", help="Print the result as JSON", sets="output-format", value="json"
-                ),
-                Option(name="output-format", metavar="FORMAT", help="Print text or json"),
-            ),
-        ),
+        OUTPUT,
     ),
     clashes=CLASHES,
     notes="""\

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from envbuild.cli.arguments import Command, Group, Option, Positional
+from envbuild.cli.arguments import Command, Positional
+from envbuild.cli.output import OUTPUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -107,13 +108,6 @@ _ENTRY = Positional(
     metavar="ENTRY",
     help="A digest or its first digits, a project, project==version, or an archive's name",
 )
-_OUTPUT = Group(
-    title="Output",
-    options=(
-        Option(name="json", help="Print JSON", sets="output-format", value="json"),
-        Option(name="output-format", metavar="FORMAT", help="Print text or json"),
-    ),
-)
 
 COMMANDS = {
     command.name: command
@@ -123,14 +117,14 @@ COMMANDS = {
             summary="Print where the store is, or the record of an entry",
             run=run_path,
             positional=_ENTRY,
-            groups=(_OUTPUT,),
+            groups=(OUTPUT,),
         ),
         Command(
             name="store ls",
             summary="List the entries of the store, or the files of one",
             run=run_ls,
             positional=_ENTRY,
-            groups=(_OUTPUT,),
+            groups=(OUTPUT,),
             notes="An entry is the content of one wheel. Executable files end with `*`.",
         ),
         Command(
@@ -138,13 +132,13 @@ COMMANDS = {
             summary="Print what the store, or one entry of it, amounts to",
             run=run_info,
             positional=_ENTRY,
-            groups=(_OUTPUT,),
+            groups=(OUTPUT,),
         ),
         Command(
             name="store verify",
             summary="Read and hash everything in the store, and name what is damaged",
             run=run_verify,
-            groups=(_OUTPUT,),
+            groups=(OUTPUT,),
             notes="The exit code is 1 where something is damaged. Nothing is changed.",
         ),
     )

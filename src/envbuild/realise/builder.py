@@ -123,7 +123,7 @@ class Builder:
         self._done: dict[str, Built | EnvbuildError] = {}
         self._payloads: dict[Digest, Digest] = {}
         self._needs = Needs()
-        self._wheels = BuiltWheels(workplace.where, workplace.running, workplace.limits)
+        self._wheels = BuiltWheels(workplace.where, workplace.limits)
         tags = workplace.where.target.tags
         self._platform = Platform(
             name=workplace.where.target.platform,
@@ -210,7 +210,7 @@ class Builder:
         described = self.describe(package)
         if described.derivation is None or described.key is None:
             return None
-        known = self._wheels.find(described.key)
+        known = self._work.running.find(described.key)
         return None if known is None else self._built(described.derivation, known)
 
     def describe(self, package: SelectedPackage) -> Described:
@@ -318,7 +318,7 @@ class Builder:
             return None
         environment = self._environment(package, identity, pins)
         undertaking = self._undertaking(job, pins, environment)
-        known = self._wheels.find(undertaking.key)
+        known = self._work.running.find(undertaking.key)
         return None if known is None else self._built(undertaking.derivation, known)
 
     def _realise_from(self, package: SelectedPackage, source: SourceTree, identity: str) -> Built:
@@ -508,7 +508,7 @@ class Builder:
         # Until the backend was asked, it is taken to add nothing: nearly always that is so.
         undertaking = self._undertaking(job, pins, environment)
         with self._take_turn(undertaking):
-            is_known = self._wheels.find(undertaking.key) is not None and not again
+            is_known = self._work.running.find(undertaking.key) is not None and not again
             try:
                 hook_requires = room.requires(None if is_known else pins.hook_requires)
             except HookFailed as error:
@@ -534,7 +534,7 @@ class Builder:
         from envbuild.realise.build import HookFailed
 
         derivation = undertaking.derivation
-        known = self._wheels.find(undertaking.key)
+        known = self._work.running.find(undertaking.key)
         if known is not None and not again:
             return _Outcome(derivation=derivation, known=known, made=None)
         try:

@@ -33,7 +33,6 @@ if TYPE_CHECKING:
     from envbuild.realise.place import Place
     from envbuild.selection.model import SelectedPackage
     from envbuild.store.publish import Publication
-    from envbuild.store.running import Running
 
 _TOLD_BYTES = 2**20
 """As much of what a build printed is searched for why it failed, at most."""
@@ -98,27 +97,14 @@ class BuiltWheels:
 
     Args:
         where: how builds are done.
-        running: protects what is used from a collector.
         limits: what a wheel may unpack to.
     """
 
-    def __init__(self, where: Place, running: Running, limits: Limits) -> None:
+    def __init__(self, where: Place, limits: Limits) -> None:
         self._where = where
         self._store = where.store
-        self._running = running
         self._limits = limits
         self._chooser = WheelChooser(where.target.tags)
-
-    def find(self, key: Digest) -> Realisation | None:
-        """Return what a build is known to give, `None` where nothing is."""
-        self._running.needs(keys=[key])
-        for realisation in self._store.realisations(key):
-            match realisation.output:
-                case BuildOutput(digest=tree):
-                    self._running.needs(trees=[tree])
-                    if self._store.has_tree(tree):
-                        return realisation
-        return None
 
     def publish(
         self, wheel: str, undertaking: Undertaking, room: BuildRoom, publication: Publication

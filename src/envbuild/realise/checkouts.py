@@ -101,7 +101,7 @@ class Checkouts:
     def find(self, repository: Repository) -> CheckedOut | None:
         """Return a commit that is in the store, `None` where it is not."""
         made_by = _checkout(repository)
-        known = self._known(made_by.digest)
+        known = self._running.find(made_by.digest)
         return None if known is None else _checked_out(made_by, known)
 
     def obtain(self, repository: Repository) -> CheckedOut:
@@ -112,7 +112,7 @@ class Checkouts:
         """
         made_by = _checkout(repository)
         with self._mutex(made_by.digest, repository.label):
-            known = self._known(made_by.digest)
+            known = self._running.find(made_by.digest)
             if known is not None:
                 return _checked_out(made_by, known)
             return self._check_out(repository, made_by)
@@ -138,7 +138,7 @@ class Checkouts:
         made_by = self._unpack(package, file)
         sha256 = self._entry(commit, file).sha256
         assert sha256 is not None
-        known = self._known(made_by.resolved_key(sha256))
+        known = self._running.find(made_by.resolved_key(sha256))
         return None if known is None else _checked_out(made_by, known, sha256=sha256)
 
     def obtain_file(self, package: SelectedPackage, file: RepositoryFile) -> CheckedOut:
@@ -159,16 +159,6 @@ class Checkouts:
     def _mutex(self, key: Digest, label: str) -> locks.Lock:
         path = self._store.absolute(layout.work_lock(key))
         return locks.wait_for_mutex(path, what=label, reporter=self._reporter)
-
-    def _known(self, key: Digest) -> Realisation | None:
-        self._running.needs(keys=[key])
-        for realisation in self._store.realisations(key):
-            match realisation.output:
-                case TreeOutput(digest=tree):
-                    self._running.needs(trees=[tree])
-                    if self._store.has_tree(tree):
-                        return realisation
-        return None
 
     def _check_out(self, repository: Repository, made_by: Checkout) -> CheckedOut:
         from envbuild.realise.checkout import checkout

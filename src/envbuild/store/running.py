@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from envbuild.digest import Digest
     from envbuild.store.local import Store
+    from envbuild.store.records import Realisation
 
 _READ_ONLY = {errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -41,7 +42,7 @@ class Running:
     __slots__ = ("_descriptor", "_path", "_store")
 
     def __init__(self, store: Store) -> None:
-        self._store = store.path
+        self._store = store
         self._path = store.absolute(f"{layout.RUNNING}/{os.getpid()}-{os.urandom(4).hex()}")
         self._descriptor = -1
         try:
@@ -79,7 +80,24 @@ class Running:
         try:
             write_all(self._descriptor, "".join(lines).encode())
         except OSError as error:
-            raise StoreUnusable(self._store, "register work in", error) from error
+            raise StoreUnusable(self._store.path, "register work in", error) from error
+
+    def find(self, resolved_key: Digest) -> Realisation | None:
+        """Return a realisation that gave a tree, which is there and protected from now on.
+
+        Raises:
+            StoreUnusable: the operating system refuses.
+        """
+        from envbuild.store.records import TreeOutput
+
+        self.needs(keys=[resolved_key])
+        for realisation in self._store.realisations(resolved_key):
+            match realisation.output:
+                case TreeOutput(digest=tree):
+                    self.needs(trees=[tree])
+                    if self._store.has_tree(tree):
+                        return realisation
+        return None
 
     def _drop(self) -> None:
         if self._descriptor < 0:

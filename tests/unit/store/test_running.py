@@ -13,7 +13,10 @@ from envbuild.events import SILENT
 from envbuild.maintenance.verify import verify_store
 from envbuild.store import layout, locks
 from envbuild.store.local import Store, StoreUnusable
+from envbuild.store.publish import Publication
+from envbuild.store.records import ArchiveOutput, Realisation, TreeOutput
 from envbuild.store.running import Running
+from envbuild.store.tree import Tree
 from support.file_systems import fill, remount, small_file_system
 from support.processes import child
 
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TREE, KEY = Digest("ab" * 32), Digest("cd" * 32)
+TREE, KEY, OTHER = (Digest(digits * 32) for digits in ("ab", "cd", "ef"))
 
 
 @pytest.fixture
@@ -54,6 +57,23 @@ def test_work_says_who_does_it_and_what_it_relies_on(store: Store) -> None:
         ]
 
 
+def test_what_is_found_is_protected_and_so_is_what_may_come(store: Store) -> None:
+    with Publication(store) as publication:
+        tree = publication.add_tree(Tree(entries=()))
+        gave_a_tree = Realisation(resolved_key=KEY, output=TreeOutput(digest=tree), name="a")
+        publication.add_realisation(gave_a_tree)
+        fetched = ArchiveOutput(sha256="12" * 32, size=1)
+        publication.add_realisation(Realisation(resolved_key=TREE, output=fetched, name="a"))
+        publication.commit()
+    with Running(store) as running:
+        (path,) = files(store)
+        assert running.find(KEY) == gave_a_tree
+        assert running.find(TREE) is None
+        assert running.find(OTHER) is None
+        found = [f"key {KEY}", f"tree {tree}", f"key {TREE}", f"key {OTHER}", ""]
+        assert lines(path)[1:] == found
+
+
 def test_the_file_is_held_while_the_work_goes_on_and_gone_afterwards(store: Store) -> None:
     with Running(store), Running(store):
         assert len(files(store)) == 2
@@ -71,7 +91,10 @@ WORK = """
 import sys
 from envbuild.digest import Digest
 from envbuild.store.local import Store
+from envbuild.store.publish import Publication
+from envbuild.store.records import ArchiveOutput, Realisation, TreeOutput
 from envbuild.store.running import Running
+from envbuild.store.tree import Tree
 store = Store.open(sys.argv[1])
 running = Running(store)
 running.needs(trees=[Digest("ab" * 32)])
