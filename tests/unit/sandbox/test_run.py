@@ -454,7 +454,8 @@ def test_one_origin_serves_all_programs(own: Place) -> None:
 
 
 @linux_only
-def test_the_origin_ends_with_those_who_use_it() -> None:
+def test_the_origin_ends_with_those_who_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("envbuild.sandbox.supervisors._ENDING", 0.5)
     before = set(origins())
     reader, writer = os.pipe()
     with Supervisors() as supervisors:
