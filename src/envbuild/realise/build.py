@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
     from envbuild.derivation.build import Backend
     from envbuild.digest import Digest
+    from envbuild.realise.causes import Cause
     from envbuild.realise.environments import BuildEnvironment
     from envbuild.realise.git_history import History
     from envbuild.realise.place import Place
@@ -55,6 +56,7 @@ _HOOK = "hook"
 _SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "hook_script.py")
 _DIST = "dist"
 _SHOWN_LINES = 20
+_SHOWN_BEFORE, _SHOWN_AFTER = 5, 4
 _SHOWN_WIDTH = 400
 _LONGEST_ANSWER = 4 * 2**20
 _PIECE = 2**20
@@ -85,7 +87,8 @@ class BuildFailed(RealiseError):
         name: of the package.
         version: likewise, empty where the lock has none.
         reason: how it ended.
-        lines: the last that it printed, the beginnings of long ones.
+        lines: the last that it printed, the beginnings of long ones. Where an earlier one says why it
+            failed, those around that one, a line of dots, and fewer of the last.
         log: path of everything that it printed.
         cause: what probably made it fail, `None` where that is not known.
     """
@@ -106,7 +109,7 @@ class BuildFailed(RealiseError):
         self.name = name
         self.version = version
         self.reason = reason
-        self.lines = tuple(_cut(line) for line in lines[-_SHOWN_LINES:])
+        self.lines = tuple(_cut(line) for line in _telling(lines, found))
         self.log = log
         self.cause = found.reason if found else None
         package = f"`{name}` {version}" if version else f"`{name}`"
@@ -629,6 +632,16 @@ def _is_plain(value: str | list[object]) -> bool:
     """Tell whether a value is a text or a list of texts, of characters that can be written."""
     texts = [value] if isinstance(value, str) else value
     return all(isinstance(text, str) and text.strip().isprintable() for text in texts)
+
+
+def _telling(lines: Sequence[str], cause: Cause | None) -> Sequence[str]:
+    """Return the lines that tell most about a failure."""
+    last = lines[-_SHOWN_LINES:]
+    if cause is None or cause.line >= len(lines) - len(last):
+        return last
+    # Some backends go on with advice about something else after what went wrong.
+    around = lines[max(0, cause.line - _SHOWN_BEFORE) : cause.line + _SHOWN_AFTER + 1]
+    return (*around, "[...]", *last[-_SHOWN_LINES // 2 :])
 
 
 def _cut(text: str) -> str:

@@ -6,7 +6,7 @@ was printed before it did not end the build.
 
 from __future__ import annotations
 
-from envbuild.frozen import frozen
+from envbuild.frozen import frozen, replace
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,10 +19,17 @@ if TYPE_CHECKING:
 
 @frozen
 class Cause:
-    """What probably kept a build from succeeding, and what would help, where that is known."""
+    """What probably kept a build from succeeding.
+
+    Attributes:
+        reason: what it is.
+        remedy: what would help, where that is known.
+        line: which of the lines that were printed says so, counted from 0.
+    """
 
     reason: str
     remedy: str | None = None
+    line: int = 0
 
 
 _COMPILERS = frozenset({"c++", "cc", "clang", "clang++", "g++", "gcc"})
@@ -100,7 +107,8 @@ def likely_cause(lines: Sequence[str], *, package: str, network: bool = False) -
             continue
         for found in re.finditer(pattern, text, re.MULTILINE):
             if found.end() > latest:
-                latest, cause = found.end(), meaning(found, package)
+                line = text.count("\n", 0, found.end())
+                latest, cause = found.end(), replace(meaning(found, package), line=line)
     return cause
 
 
@@ -143,6 +151,13 @@ def _library(found: Match[str], _: str) -> Cause:
     return Cause(
         reason=f"the library `{found[1]}` is missing",
         remedy=f"install the development package of `{found[1]}`",
+    )
+
+
+def _pkg_config(_: Match[str], __: str) -> Cause:
+    return Cause(
+        reason="`pkg-config`, or a library that it is asked for, is missing",
+        remedy="install `pkg-config` and the development package of that library",
     )
 
 
@@ -300,6 +315,7 @@ _SIGNS: tuple[tuple[str, Meaning], ...] = (
     (r"CUDA_HOME environment variable is not set", _cuda),
     (_NO_NETWORK, _network),
     (r"fatal error: Killed signal terminated program|^MemoryError\b|std::bad_alloc", _memory),
+    (r"Can not find valid pkg-config name", _pkg_config),
     (r"setuptools.scm was unable to detect version", _repository),
     (r"Versioning for this project requires either an sdist", _pbr),
     (r"\buse_2to3 is invalid", _use_2to3),

@@ -19,6 +19,7 @@ CASES = {
     "../meson.build:3:4: ERROR: Dependency lookup for lapack with method 'pkgconfig' failed": "`lapack`",
     "Package cairo was not found in the pkg-config search path.": "the library `cairo`",
     "No package 'libffi' found": "the library `libffi`",
+    "Exception: Can not find valid pkg-config name.": "`pkg-config`, or a library",
     (
         "CMake Error at FindPackageHandleStandardArgs.cmake:230 (message):\n"
         "  Could NOT find OpenSSL, try to set the path to OpenSSL root folder"
@@ -75,6 +76,7 @@ def test_a_cause_is_recognised(printed: str, reason: str) -> None:
     assert cause is not None
     assert reason in cause.reason
     assert cause.remedy is not None
+    assert 1 <= cause.line <= len(printed.splitlines())
 
 
 REMEDIES = {
@@ -111,6 +113,7 @@ def test_what_was_printed_last_counts() -> None:
         cause = likely_cause(lines, package="a")
         assert cause is not None
         assert reason in cause.reason
+        assert cause.line == 1
 
 
 def test_a_compiler_that_would_be_fetched_is_what_is_missing() -> None:
