@@ -46,11 +46,3 @@ def sha256_of(data: bytes) -> bytes:
     except ImportError:
         from hashlib import sha256
     return bytes(sha256(data).digest())
-
-
-def record_hash(sha256_hex: str) -> str:
-    """Return a SHA-256 as RECORD spells it: `sha256=` and unpadded URL-safe base64."""
-    from binascii import b2a_base64
-
-    text = b2a_base64(bytes.fromhex(sha256_hex), newline=False).decode("ascii")
-    return "sha256=" + text.rstrip("=").replace("+", "-").replace("/", "_")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 
 import pytest
@@ -10,7 +9,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.digest import HEX_LENGTH, digest_of, is_digest, record_hash, sha256_of
+from envbuild.digest import HEX_LENGTH, digest_of, is_digest, sha256_of
 
 
 @given(st.binary(max_size=200))
@@ -45,9 +44,3 @@ def test_the_digest_of_nothing_is_the_one_of_the_specification() -> None:
 )
 def test_other_texts_are_no_digests(text: str) -> None:
     assert not is_digest(text)
-
-
-@given(st.binary(max_size=200))
-def test_a_hash_of_record_is_urlsafe_base64_without_padding(data: bytes) -> None:
-    expected = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
-    assert record_hash(hashlib.sha256(data).hexdigest()) == f"sha256={expected}"

@@ -15,7 +15,7 @@ from __future__ import annotations
 import os
 
 from envbuild.frozen import frozen
-from envbuild.realise.zip import ArchiveUnreadable
+from envbuild.realise.archive_file import ArchiveFile, ArchiveUnreadable
 from envbuild.realise.zip_directory import (
     ArchiveTooLarge,
     DamagedArchive,
@@ -88,7 +88,7 @@ class TarArchive:
         name: how errors call it.
     """
 
-    __slots__ = ("_descriptor", "_left", "_limits", "_owned", "_path", "_stream", "name")
+    __slots__ = ("_file", "_left", "_limits", "_path", "_stream", "name")
 
     def __init__(self, source: str | int, *, name: str, limits: Limits) -> None:
         """Open `source`, a path or a readable descriptor of a seekable file.
@@ -98,17 +98,11 @@ class TarArchive:
         """
         self.name = name
         self._limits = limits
-        self._owned = isinstance(source, str)
-        try:
-            self._descriptor = (
-                os.open(source, os.O_RDONLY | os.O_CLOEXEC) if isinstance(source, str) else source
-            )
-        except OSError as error:
-            raise ArchiveUnreadable(name, error) from error
+        self._file = ArchiveFile(source, name)
         self._left = 0
         self._path: str | None = None
         try:
-            self._stream = _Inflated(self._descriptor, name, limits)
+            self._stream = _Inflated(self._file.descriptor, name, limits)
         except BaseException:
             self.close()
             raise
@@ -126,9 +120,7 @@ class TarArchive:
 
     def close(self) -> None:
         """Close the file, unless it was passed in open."""
-        if self._owned:
-            os.close(self._descriptor)
-            self._owned = False
+        self._file.close()
 
     def members(self) -> Iterator[Member]:
         """Yield the members in order, once; what is not read of one is passed over.

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import sys
 
-from envbuild.errors import RealiseError
+from envbuild.realise.archive_file import ArchiveFile, ArchiveUnreadable
 from envbuild.realise.zip_directory import (
     DEFLATED,
     DESCRIPTOR,
@@ -52,15 +52,6 @@ _HEADER = b"PK\x03\x04"
 _DESCRIPTOR = b"PK\x07\x08"
 
 
-class ArchiveUnreadable(RealiseError):
-    """The operating system does not let an archive be read."""
-
-    def __init__(self, archive: str, error: OSError) -> None:
-        super().__init__(f"cannot read `{archive}`: {error.strerror or error}")
-        self.archive = archive
-        self.errno = error.errno
-
-
 class Archive:
     """An open archive whose central directory has been read, checked and found safe.
 
@@ -72,7 +63,7 @@ class Archive:
         members: files and folders in the order in which they lie in the archive.
     """
 
-    __slots__ = ("_crc32", "_decompressors", "_descriptor", "_errors", "_owned", "members", "name")
+    __slots__ = ("_crc32", "_decompressors", "_errors", "_file", "members", "name")
 
     def __init__(
         self, source: str | int, *, name: str, limits: Limits, symlinks: bool = False
@@ -89,13 +80,7 @@ class Archive:
         """
         self.name = name
         self._crc32, self._decompressors, self._errors = _codecs()
-        self._owned = isinstance(source, str)
-        try:
-            self._descriptor = (
-                os.open(source, os.O_RDONLY | os.O_CLOEXEC) if isinstance(source, str) else source
-            )
-        except OSError as error:
-            raise ArchiveUnreadable(name, error) from error
+        self._file = ArchiveFile(source, name)
         try:
             self.members = read_directory(
                 self._read_at,
@@ -122,9 +107,7 @@ class Archive:
 
     def close(self) -> None:
         """Close the file, unless it was passed in open."""
-        if self._owned:
-            os.close(self._descriptor)
-            self._owned = False
+        self._file.close()
 
     def read(self, member: Member) -> bytes:
         """Return the content of `member`, which is exactly what was declared.
@@ -262,9 +245,10 @@ class Archive:
 
     def _read_at(self, size: int, offset: int) -> bytes:
         try:
-            data = os.pread(self._descriptor, size, offset)
+            descriptor = self._file.descriptor
+            data = os.pread(descriptor, size, offset)
             while len(data) < size:
-                more = os.pread(self._descriptor, size - len(data), offset + len(data))
+                more = os.pread(descriptor, size - len(data), offset + len(data))
                 if not more:
                     raise DamagedArchive(self.name, None, "it ends early")
                 data += more
@@ -274,7 +258,7 @@ class Archive:
 
     def _file_size(self) -> int:
         try:
-            return os.fstat(self._descriptor).st_size
+            return os.fstat(self._file.descriptor).st_size
         except OSError as error:
             raise ArchiveUnreadable(self.name, error) from error
 

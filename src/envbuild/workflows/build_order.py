@@ -340,7 +340,7 @@ def _hash(path: str) -> tuple[str, int]:
     """Return the SHA-256 of a file, and its size."""
     from hashlib import file_digest
 
-    from envbuild.realise.zip import ArchiveUnreadable
+    from envbuild.realise.archive_file import ArchiveUnreadable
 
     try:
         with open(path, "rb") as file:

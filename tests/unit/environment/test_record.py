@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from envbuild.digest import record_hash
 from envbuild.environment.record import (
     own_row,
     record_row,
@@ -18,6 +17,7 @@ from envbuild.environment.record import (
     written_rows,
 )
 from envbuild.environment.written import INSTALLER
+from support.hostile import record_hash
 
 PATHS = st.text(st.characters(codec="utf-8", exclude_characters="\0\r"), min_size=1)
 NAMES = st.sampled_from(["a", "b", "lib", "site"])
@@ -26,12 +26,12 @@ FOLDERS = st.lists(NAMES, min_size=1, max_size=4).map("/".join)
 
 @given(PATHS, st.binary(max_size=9))
 def test_a_row_is_what_csv_writes(path: str, content: bytes) -> None:
-    sha256 = hashlib.sha256(content)
+    sha256 = hashlib.sha256(content).digest()
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([path, record_hash(sha256.hexdigest()), len(content)])
+    writer.writerow([path, record_hash(content), len(content)])
     writer.writerow([path, "", ""])
-    rows = record_row(path, sha256.digest(), len(content)) + own_row(path)
+    rows = record_row(path, sha256, len(content)) + own_row(path)
     assert rows == text.getvalue().encode()
 
 

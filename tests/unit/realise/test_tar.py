@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from envbuild.errors import RealiseError
+from envbuild.realise.archive_file import ArchiveUnreadable
 from envbuild.realise.archive_limits import Limits
 from envbuild.realise.tar import TarArchive
-from envbuild.realise.zip import ArchiveUnreadable
 from envbuild.realise.zip_directory import ArchiveTooLarge, DamagedArchive, UnsafeArchive
 from support.hostile_tar import (
     BLOCK,

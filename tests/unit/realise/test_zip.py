@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 from envbuild.errors import RealiseError
 from envbuild.realise import zip as zip_module
+from envbuild.realise.archive_file import ArchiveUnreadable
 from envbuild.realise.archive_limits import Limits
-from envbuild.realise.zip import Archive, ArchiveUnreadable, in_one_piece
+from envbuild.realise.zip import Archive, in_one_piece
 from envbuild.realise.zip_directory import DamagedArchive, UnsafeArchive
 from support.hostile import (
     DEFLATED,
