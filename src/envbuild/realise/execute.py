@@ -17,7 +17,7 @@ from envbuild.derivation.sources import UnpackSource
 from envbuild.errors import EnvbuildError, RealiseError, StoreError, raise_all
 from envbuild.events import FetchesPlanned, Unpacked
 from envbuild.frozen import frozen
-from envbuild.interruption import give_way
+from envbuild.interruption import ask, give_way
 from envbuild.realise.fetch import FetchCancelled
 from envbuild.realise.plan import archive_sha256, find_tree
 from envbuild.store import layout, locks
@@ -287,6 +287,8 @@ class _Run:
             self._publish_done(count)
         except BaseException:
             self._fetcher.cancel()
+            assert self._unpackers is not None
+            self._unpackers.cancel()
             with self._mutex:
                 queue.clear()
             wait_for_all(workers)
@@ -327,6 +329,7 @@ class _Run:
             return found
 
     def _drain(self, queue: list[Node]) -> None:
+        ask(lambda: self._fetcher.is_cancelled)
         try:
             self._work_off(queue)
         finally:
@@ -340,7 +343,7 @@ class _Run:
                 node = queue.pop()
             try:
                 self._done.put((node, self._realise(node)))
-            except FetchCancelled:
+            except (FetchCancelled, KeyboardInterrupt):
                 return
             except EnvbuildError as error:
                 self._done.put((node, error))

@@ -216,6 +216,11 @@ class Fetcher:
         self._reporter = reporter
         self._cancelled = threading.Event()
 
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether every transfer is to stop."""
+        return self._cancelled.is_set()
+
     def cancel(self) -> None:
         """Make every transfer stop as soon as it notices; each raises `FetchCancelled`."""
         self._cancelled.set()

@@ -11,6 +11,7 @@ from hashlib import sha256 as new_sha256
 from blake3 import blake3
 
 from envbuild.digest import Digest
+from envbuild.interruption import give_way
 from envbuild.realise.unpack import Unpacked
 from envbuild.store.tree import Entry, Tree
 
@@ -45,7 +46,9 @@ class TreeDraft:
 
         Raises:
             StoreUnusable: the store cannot be written to.
+            KeyboardInterrupt: this thread is to give up.
         """
+        give_way()
         digest = Digest(blake3(content).hexdigest())
         is_new = (digest, executable) not in self._known and self._blobs.put(
             content, digest, executable=executable
@@ -58,6 +61,7 @@ class TreeDraft:
         hasher, sha256, size = blake3(), new_sha256(), 0
         with self._blobs.draft() as draft:
             for piece in pieces:
+                give_way()
                 hasher.update(piece)
                 sha256.update(piece)
                 size += len(piece)

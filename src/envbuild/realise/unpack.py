@@ -19,6 +19,7 @@ from blake3 import blake3
 
 from envbuild.digest import Digest
 from envbuild.frozen import frozen
+from envbuild.interruption import give_way
 from envbuild.realise.archive_limits import Limits
 from envbuild.realise.record import Record, RecordMismatch, shortened
 from envbuild.realise.wheel import InvalidWheel, check_metadata, find_folders
@@ -131,6 +132,7 @@ def _store(
     new_bytes = 0
     # This loop is run for each of the 50,000 files of an ordinary project, so it is kept flat.
     for member in archive.members:
+        give_way()
         path, size = member.path, member.size
         executable = member.executable or path.startswith(scripts)
         algorithm = record.algorithms.get(path)
@@ -178,6 +180,7 @@ def _store_in_pieces(
     hasher = blake3()
     with blobs.draft() as draft:
         for piece in archive.pieces(member):
+            give_way()
             hasher.update(piece)
             sha256.update(piece)
             if other:

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import os
 import sys
+from _signal import SIGKILL  # type: ignore[import-not-found]  # `signal` costs 3 ms
 
 from envbuild.digest import digest_of
 from envbuild.errors import EnvbuildError, RealiseError
 from envbuild.frozen import frozen
+from envbuild.interruption import give_way
 from envbuild.realise.unpack import unpack_wheel
 
 TYPE_CHECKING = False
@@ -119,8 +121,13 @@ class Unpackers:
     ) -> None:
         self.close()
 
+    def cancel(self) -> None:
+        """End the processes, whatever they are doing. Threads in `unpack` have been told to give up."""
+        for process in self._processes:
+            process.kill()
+
     def close(self) -> None:
-        """End the processes, whatever they are doing; no thread may be in `unpack` any more."""
+        """The same; no thread may be in `unpack` any more."""
         for process in self._processes:
             process.end()
         self._processes.clear()
@@ -147,6 +154,7 @@ class Unpackers:
 
         Raises:
             UnpackerKilled: somebody ended the process that was at it.
+            KeyboardInterrupt: this thread is to give up.
             RealiseError, StoreUnusable: what `unpack_wheel` raises.
         """
         wanted = {
@@ -159,6 +167,7 @@ class Unpackers:
         process = self._idle.get()
         alive = process
         try:
+            give_way()
             if process is None:
                 return _unpack(archive, wanted, self._blobs, self._afterwards)
             try:
@@ -166,6 +175,7 @@ class Unpackers:
             except OSError as error:
                 # Nobody can fork now that there are threads, so this place is the caller's.
                 alive = None
+                give_way()
                 raise UnpackerKilled(filename) from error
             if unsynced:
                 self._blobs.unsynced = True
@@ -221,12 +231,14 @@ class _Process:
         """Close this end of the socket."""
         self._socket.close()
 
+    def kill(self) -> None:
+        """End the process; whoever asks it notices."""
+        os.kill(self._child, SIGKILL)
+
     def end(self) -> None:
         """End the process and wait until it has ended."""
-        import signal
-
         self.hang_up()
-        os.kill(self._child, signal.SIGKILL)
+        self.kill()
         os.waitpid(self._child, 0)
 
 

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from envbuild import interruption
 from envbuild.realise import tar as tar_module
 from envbuild.realise import zip as zip_module
 from envbuild.realise.archive_limits import Limits
@@ -428,3 +429,19 @@ def test_the_standard_library_unpacks_the_same(
             tarred.extractall(tmp_path / "out", filter="data")
     unpacked = unpack(data, blobs, path.name)
     assert files_of(unpacked.tree, store) == files_below(tmp_path / "out" / "demo-1.0")
+
+
+@pytest.mark.parametrize("content", [b"x", b"x" * 2**23], ids=["small", "large"])
+@pytest.mark.parametrize("form", ["tar.gz", "zip"])
+def test_whoever_is_told_to_give_up_stops_between_files_and_within_a_large_one(
+    form: str, content: bytes, blobs: Blobs
+) -> None:
+    files = {"PKG-INFO": METADATA, **{f"{number}.bin": content for number in range(3)}}
+    data = sdist_tar(files) if form == "tar.gz" else sdist_zip(files)
+    asked = iter(range(3))
+    interruption.ask(lambda: next(asked, None) is None)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            unpack(data, blobs, f"demo-1.0.{form}")
+    finally:
+        interruption.ask(None)

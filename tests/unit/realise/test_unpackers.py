@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from envbuild import interruption
 from envbuild.errors import RealiseError
 from envbuild.realise.archive_limits import Limits
 from envbuild.realise.record import RecordMismatch
@@ -205,6 +206,38 @@ def test_an_interrupt_from_the_terminal_leaves_the_decision_to_the_parent(blobs:
             os.kill(child, signal.SIGINT)
         for _ in range(4):
             ask(unpackers, data)
+
+
+@pytest.mark.parametrize("places", [1, 2])
+def test_who_is_told_to_give_up_leaves_an_archive_half_unpacked(
+    tmp_path: Path, blobs: Blobs, places: int
+) -> None:
+    data = archive(wheel({f"demo/{number}.py": b"%d" % number for number in range(10_000)}))
+    told = threading.Event()
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        interruption.ask(told.is_set)
+        try:
+            ask(unpackers, data)
+        except BaseException as error:  # noqa: BLE001 - it is what is asked for
+            raised.append(error)
+
+    def stored() -> int:
+        return sum(len(files) for _, _, files in os.walk(tmp_path / "store" / "blobs"))
+
+    with Unpackers(places, blobs) as unpackers:
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        while stored() == 0:
+            time.sleep(0.001)
+        told.set()
+        unpackers.cancel()
+        for thread in threads:
+            thread.join()
+    assert [type(error) for error in raised] == [KeyboardInterrupt] * 4
+    assert stored() < 10_000
 
 
 _ORPHANS = """
