@@ -13,6 +13,7 @@ import os
 import sys
 from _signal import SIGKILL  # type: ignore[import-not-found]  # `signal` costs 3 ms
 
+from envbuild.forking import fork
 from envbuild.store.descriptors import write_all
 
 TYPE_CHECKING = False
@@ -111,7 +112,7 @@ class _Crew:
         reader, writer = os.pipe()
         self._buffers[reader] = bytearray()
         try:
-            child = _fork()
+            child = fork()
             if child == 0:
                 os.close(self._giving)
                 os.close(reader)
@@ -168,16 +169,6 @@ class _Crew:
 def _taken(jobs: Sequence[Job], queue: int) -> Iterator[Job]:
     while number := os.read(queue, _NUMBER):
         yield jobs[int.from_bytes(number, "big")]
-
-
-def _fork() -> int:
-    import warnings
-
-    with warnings.catch_warnings():
-        # Python warns where other threads run. The child never waits for a lock that another
-        # thread could have held at this moment.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def _work_and_exit(

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from envbuild.store.local import Store
     from envbuild.store.running import Running
     from envbuild.store.tree import Tree
+    from envbuild.store.write_back import WriteBack
 
     Published = Callable[[Node, "Realised | EnvbuildError"], None]
     """Told of an archive what came of it, which is in the store, or why nothing did."""
@@ -260,16 +261,21 @@ class _Run:
         self._reporter = reporter
         self._mutex = threading.Lock()
         self._unpackers: Unpackers | None = None
+        self._write_back: WriteBack | None = None
         self._crash: BaseException | None = None
 
     def work(self, nodes: Sequence[Node]) -> None:
         """Do all of `nodes` and publish what succeeded."""
         from envbuild.realise.unpackers import Unpackers, places_for
+        from envbuild.store.write_back import WriteBack
 
         # Forked before there are threads, so that nothing they hold is copied.
+        expected = sum(node.archive.size or 0 for node in nodes)
         places = places_for(len(nodes))
-        unpackers = Unpackers(places, self._publication.blobs, self._afterwards)
-        with unpackers as self._unpackers:
+        with (
+            WriteBack(self._store.path, expected) as self._write_back,
+            Unpackers(places, self._publication.blobs, self._afterwards) as self._unpackers,
+        ):
             self._work(nodes)
 
     def _work(self, nodes: Sequence[Node]) -> None:
@@ -368,6 +374,8 @@ class _Run:
         ) as fetched:
             self._check_pin(node, fetched.sha256)
             unpacked = self._unpack(node, fetched.file.fileno())
+        assert self._write_back is not None
+        self._write_back.add(unpacked.new_bytes)
         # Only now is it certain that nobody wrote to a local archive meanwhile.
         tree = self._publish(node, fetched, unpacked)
         self._reporter.report(

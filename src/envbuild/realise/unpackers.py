@@ -12,11 +12,11 @@ Where there is one place only, or forking is not safe, the calling thread does t
 from __future__ import annotations
 
 import os
-import sys
 from _signal import SIGKILL  # type: ignore[import-not-found]  # `signal` costs 3 ms
 
 from envbuild.digest import digest_of
 from envbuild.errors import EnvbuildError, RealiseError
+from envbuild.forking import can_fork, fork
 from envbuild.frozen import frozen
 from envbuild.interruption import give_way
 from envbuild.realise.unpack import unpack_wheel
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from envbuild.store.tree import Tree
 
 _LENGTH = 8
+_MODULES = ("csv", "gc", "io", "isal.isal_zlib", "pickle", "signal", "traceback")
 _MOST_PLACES = 4
 """A process has 20 MiB of its own, and the next bound is the file system's."""
 
@@ -90,11 +91,9 @@ class Unpackers:
             afterwards: called where an archive was unpacked, with the name of the distribution, the
                 tree and its digest: for what else can be worked out from these and kept.
         """
-        import threading
         from queue import SimpleQueue
 
-        is_main = threading.current_thread() is threading.main_thread()
-        forks = places > 1 and sys.platform == "linux" and is_main
+        forks = places > 1 and can_fork()
         self._blobs = blobs
         self._afterwards = afterwards
         self._idle: SimpleQueue[_Process | None] = SimpleQueue()
@@ -199,7 +198,7 @@ class _Process:
 
         self._socket, theirs = socket.socketpair()
         try:
-            self._child = _fork()
+            self._child = fork(*_MODULES)
         except OSError:
             self._socket.close()
             theirs.close()
@@ -240,23 +239,6 @@ class _Process:
         self.hang_up()
         self.kill()
         os.waitpid(self._child, 0)
-
-
-def _fork() -> int:
-    import importlib
-    import warnings
-
-    # What is imported here need not be imported there, where another thread's import, cut off by
-    # the fork, would be waited for in vain.
-    for name in ("csv", "gc", "io", "isal.isal_zlib", "pickle", "signal", "traceback"):
-        try:
-            importlib.import_module(name)
-        except ImportError:
-            assert name.startswith("isal")
-    with warnings.catch_warnings():
-        # Python warns where other threads run, such as one that draws the progress.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def _serve(

@@ -14,6 +14,7 @@ from envbuild.digest import digest_of
 from envbuild.store import layout, locks
 from envbuild.store.descriptors import write_all
 from envbuild.store.local import StoreUnusable
+from envbuild.store.sync import sync_file, sync_file_system
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -340,13 +341,13 @@ class Publication:
             try:
                 # A tree may rest on blobs of another process that has not made them durable yet.
                 if unsynced or any(path.startswith(layout.TREES) for _, path in batch):
-                    _sync_file_system(self._store.path)
+                    sync_file_system(self._store.path)
                     unsynced = False
                 elif len(batch) > _FEW_RECORDS:
-                    _sync_file_system(self._store.path)
+                    sync_file_system(self._store.path)
                 else:
                     for draft, _ in batch:
-                        _sync_file(draft)
+                        sync_file(draft)
                 for draft, path in batch:
                     _appear(draft, self._store.absolute(path))
                     done += 1
@@ -444,28 +445,3 @@ def _unlink(path: str) -> None:
         os.unlink(path)
     except OSError:
         pass
-
-
-def _sync_file(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_file_system(path: str) -> None:
-    """Make everything written so far to the file system of `path` durable."""
-    import ctypes
-
-    syncfs = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
-    if syncfs is None:
-        os.sync()
-        return
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        if syncfs(descriptor) != 0:
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number))
-    finally:
-        os.close(descriptor)

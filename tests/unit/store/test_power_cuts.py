@@ -48,8 +48,8 @@ def write_journal():
         number += 1
 
 if not durable:
-    publish._sync_file_system = lambda path: None
-    publish._sync_file = lambda path: None
+    publish.sync_file_system = lambda path: None
+    publish.sync_file = lambda path: None
 threading.Thread(target=write_journal, daemon=True).start()
 with Store.open(f"{disk}/store") as store:
     print("ready", flush=True)

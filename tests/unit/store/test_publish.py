@@ -14,7 +14,7 @@ import pytest
 from envbuild.digest import Digest, digest_of
 from envbuild.events import SILENT
 from envbuild.maintenance.verify import verify_store
-from envbuild.store import layout, locks, publish
+from envbuild.store import layout, locks, publish, sync
 from envbuild.store.local import Store, StoreUnusable
 from envbuild.store.publish import Publication, write_record
 from envbuild.store.records import Realisation, TreeOutput
@@ -231,7 +231,7 @@ def test_referred_to_appears_before_referring(
 def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Return a list that tells from now on what is made durable."""
     calls: list[str] = []
-    whole, one = publish._sync_file_system, publish._sync_file
+    whole, one = sync.sync_file_system, sync.sync_file
 
     def sync_file_system(path: str) -> None:
         calls.append("all")
@@ -241,8 +241,8 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         calls.append("one")
         one(path)
 
-    monkeypatch.setattr(publish, "_sync_file_system", sync_file_system)
-    monkeypatch.setattr(publish, "_sync_file", sync_file)
+    monkeypatch.setattr(publish, "sync_file_system", sync_file_system)
+    monkeypatch.setattr(publish, "sync_file", sync_file)
     return calls
 
 
