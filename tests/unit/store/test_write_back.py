@@ -162,6 +162,39 @@ def test_where_no_process_can_be_had_it_is_done_without(
     assert os.listdir("/proc/self/fd") == descriptors
 
 
+_BUSY = """
+import os, signal, sys, time
+from envbuild.store import write_back
+
+def forever(path):
+    signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
+    with open(f"{path}/reached", "w") as file:
+        file.write(str(os.getpid()))
+    os.rename(f"{path}/reached", f"{path}/busy")
+    time.sleep(60)
+
+write_back.sync_file_system = forever
+write_back.SIGKILL = 0
+try:
+    with write_back.WriteBack(sys.argv[1], 10**12) as it:
+        it.add(10**12)
+        while not os.path.exists(f"{sys.argv[1]}/busy"):
+            time.sleep(0.005)
+        raise KeyboardInterrupt
+except KeyboardInterrupt:
+    print("interrupted", flush=True)
+"""
+
+
+def test_whoever_reads_what_is_printed_does_not_wait_for_it_either(tmp_path: Path) -> None:
+    with child(_BUSY, str(tmp_path)) as process:
+        assert process.reads() == "interrupted"
+        # That is the end of what is printed, and the one that is busy is still there.
+        assert process.reads() == ""
+        busy = int((tmp_path / "busy").read_text())
+        os.kill(busy, signal.SIGKILL)
+
+
 _ORPHAN = """
 import os, sys, time
 from envbuild.store.write_back import WriteBack
