@@ -79,10 +79,12 @@ def enter(
         except OSError as error:
             raise NoSuchFolder(directory, error) from error
     cwd = os.getcwd()
-    if lockfile is None:
+    if source is not None:
+        lockfile = settings_folder(source, cwd)
+    elif lockfile is None:
         named = arguments.given.get("lockfile")
         assert named is None or isinstance(named, str)
-        lockfile = named if source is None else settings_folder(source, cwd)
+        lockfile = named
     settings = gather(
         arguments.given, lockfile=lockfile, environ=environ, platform=sys.platform, cwd=cwd
     )

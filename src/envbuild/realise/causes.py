@@ -107,9 +107,8 @@ def likely_cause(lines: Sequence[str], *, package: str, network: bool = False) -
             continue
         for found in re.finditer(pattern, text, re.MULTILINE):
             if found.end() > latest:
-                line = text.count("\n", 0, found.end())
-                latest, cause = found.end(), replace(meaning(found, package), line=line)
-    return cause
+                latest, cause = found.end(), meaning(found, package)
+    return None if cause is None else replace(cause, line=text.count("\n", 0, latest))
 
 
 def _added(package: str, project: str) -> str:

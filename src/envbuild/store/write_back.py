@@ -73,19 +73,22 @@ class WriteBack:
                 self._order()
 
     def _start(self, path: str) -> None:
-        orders, self._orders = os.pipe()
-        self._answers, answers = os.pipe()
-        os.set_blocking(self._answers, False)
+        theirs: list[int] = []
         try:
+            orders, self._orders = os.pipe()
+            theirs.append(orders)
+            self._answers, answers = os.pipe()
+            theirs.append(answers)
+            os.set_blocking(self._answers, False)
             self._child = fork("ctypes")
+            if self._child == 0:
+                self._hang_up()
+                _serve(path, orders, answers)
         except OSError:
-            # No more processes: then it is all waited for in the end.
+            # No more processes or descriptors: then it is all waited for in the end.
             self._hang_up()
-        if self._child == 0:
-            self._hang_up()
-            _serve(path, orders, answers)
-        os.close(orders)
-        os.close(answers)
+        for descriptor in theirs:
+            os.close(descriptor)
 
     def _order(self) -> None:
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -156,6 +157,24 @@ def test_where_no_process_can_be_had_it_is_done_without(
         raise BlockingIOError("no more processes")
 
     monkeypatch.setattr(os, "fork", refuse)
+    descriptors = os.listdir("/proc/self/fd")
+    with WriteBack(str(tmp_path), MANY) as it:
+        it.add(MANY)
+    assert os.listdir("/proc/self/fd") == descriptors
+
+
+@pytest.mark.parametrize("pipes", [0, 1])
+def test_where_no_pipe_can_be_had_it_is_done_without(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pipes: int
+) -> None:
+    left, pipe = iter(range(pipes)), os.pipe
+
+    def refuse() -> tuple[int, int]:
+        if next(left, None) is None:
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return pipe()
+
+    monkeypatch.setattr(os, "pipe", refuse)
     descriptors = os.listdir("/proc/self/fd")
     with WriteBack(str(tmp_path), MANY) as it:
         it.add(MANY)
