@@ -182,7 +182,7 @@ def test_several_processes_work_on_one_store_and_one_environment(
 ) -> None:
     seen = len(shop.server.seen("*.whl"))
     processes = [
-        _start(workbench, venv, lock)
+        workbench.start(*realize_arguments(workbench, venv, lock))
         for venv, lock in (
             ("env", shop.first),
             ("env", shop.first),
@@ -208,23 +208,14 @@ def test_two_processes_want_one_environment_to_be_different(
     workbench: Workbench, shop: Shop
 ) -> None:
     for _ in range(4):
-        for process in [_start(workbench, "env", lock) for lock in (shop.first, shop.second)]:
+        for process in [
+            workbench.start(*realize_arguments(workbench, "env", lock))
+            for lock in (shop.first, shop.second)
+        ]:
             _finish(process)
         digest = workbench.realize("env", shop.first).json["digest"]
         assert workbench.realize("another", shop.first).json["digest"] == digest
         assert_same(workbench, "env", shop.first)
-
-
-def _start(bench: Workbench, venv: str, lock: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        (sys.executable, "-m", "envbuild", *realize_arguments(bench, venv, lock)),
-        cwd=bench.folder,
-        env=bench.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
 
 
 def _finish(process: subprocess.Popen[str]) -> Any:

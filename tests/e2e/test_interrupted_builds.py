@@ -5,8 +5,6 @@ from __future__ import annotations
 import glob
 import os
 import signal
-import subprocess
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -80,15 +78,7 @@ def test_stopped_while_a_backend_works(bench: Workbench, number: signal.Signals)
         f"import subprocess; subprocess.run({command.split()})"
     )
     write_project(bench.folder, "demo", body=body)
-    process = subprocess.Popen(
-        (sys.executable, "-m", "envbuild", *arguments(bench)),
-        cwd=bench.folder,
-        env=bench.environment(),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = bench.start(*arguments(bench))
     while not is_running(command):
         assert process.poll() is None
         time.sleep(0.01)

@@ -143,9 +143,8 @@ def test_killed_again_while_recovering(bench: Workbench, shop: Shop) -> None:
 
 def test_killed_at_random_moments(bench: Workbench, shop: Shop) -> None:
     arguments = realize_arguments(bench, shop.first)
-    command = (sys.executable, "-m", "envbuild", *arguments)
     started = time.monotonic()
-    bench.run(*command)
+    bench.envbuild(*arguments)
     whole = time.monotonic() - started
     moments = random.Random(11)
     for number in range(RANDOM_MOMENTS):
@@ -154,15 +153,7 @@ def test_killed_at_random_moments(bench: Workbench, shop: Shop) -> None:
             remove(bench.store)
         else:
             bench.realize("env", shop.second)
-        process = subprocess.Popen(
-            command,
-            cwd=bench.folder,
-            env=bench.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        process = bench.start(*arguments, unheard=True, new_session=True)
         time.sleep(moments.uniform(0, whole))
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
@@ -174,20 +165,13 @@ def test_only_the_first_process_is_killed_and_its_workers_go_on(
 ) -> None:
     # As the system does when memory runs out: it picks one process, not the group.
     bench.realize("fresh-large", shop.large, ENVBUILD_STORE=f"{bench.store}-of-fresh")
-    command = (sys.executable, "-m", "envbuild", *realize_arguments(bench, shop.large))
+    arguments = realize_arguments(bench, shop.large)
     moments = random.Random(13)
     for number in range(RANDOM_MOMENTS // 2):
         remove(bench.folder / "env")
         if number % 2:
             remove(bench.store)
-        process = subprocess.Popen(
-            command,
-            cwd=bench.folder,
-            env=bench.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
+        process = bench.start(*arguments, unheard=True)
         time.sleep(moments.uniform(0.05, 0.5))
         process.kill()
         process.wait()
@@ -200,21 +184,13 @@ def test_asked_to_end_while_workers_place_files(
 ) -> None:
     # The signal is for the first process alone, as a supervisor of services sends it.
     bench.realize("fresh-large", shop.large, ENVBUILD_STORE=f"{bench.store}-of-fresh")
-    command = (sys.executable, "-m", "envbuild", *realize_arguments(bench, shop.large))
-    bench.run(*command)
+    arguments = realize_arguments(bench, shop.large)
+    bench.envbuild(*arguments)
     moments = random.Random(17)
     for _ in range(RANDOM_MOMENTS):
         remove(bench.folder / "env")
         before = set(os.listdir(bench.folder))
-        process = subprocess.Popen(
-            command,
-            cwd=bench.folder,
-            env=bench.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = bench.start(*arguments)
         while process.poll() is None and set(os.listdir(bench.folder)) == before:
             time.sleep(0.001)
         time.sleep(moments.uniform(0, 0.1))
@@ -228,19 +204,11 @@ def test_asked_to_end_while_workers_place_files(
 
 
 def test_interrupted_from_the_keyboard(bench: Workbench, shop: Shop) -> None:
-    command = (sys.executable, "-m", "envbuild", *realize_arguments(bench, shop.first))
+    arguments = realize_arguments(bench, shop.first)
     for delay in (0.1, 0.2, 0.4):
         remove(bench.folder / "env")
         remove(bench.store)
-        process = subprocess.Popen(
-            command,
-            cwd=bench.folder,
-            env=bench.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+        process = bench.start(*arguments)
         time.sleep(delay)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate()

@@ -7,7 +7,6 @@ import random
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -90,16 +89,7 @@ class Run:
     """envbuild at work, in a process group of its own."""
 
     def __init__(self, bench: Workbench, *options: str) -> None:
-        self.process = subprocess.Popen(
-            (sys.executable, "-m", "envbuild", *ARGUMENTS, "-v", *options),
-            cwd=bench.folder,
-            env=bench.environment(),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-            text=True,
-        )
+        self.process = bench.start(*ARGUMENTS, "-v", *options, new_session=True)
         self.told = ""
 
     def tells(self, text: str, *, times: int = 1) -> None:

@@ -58,6 +58,28 @@ class Workbench:
         command = (sys.executable, "-m", "envbuild", *arguments)
         return self.run(*command, code=code, environment=more)
 
+    def start(
+        self, *arguments: str, unheard: bool = False, new_session: bool = False
+    ) -> subprocess.Popen[str]:
+        """Start envbuild as `envbuild` does, and leave it to the caller.
+
+        Args:
+            arguments: of its command line.
+            unheard: whether what it prints is for nobody; else it is in pipes.
+            new_session: whether it has a process group of its own.
+        """
+        printed = subprocess.DEVNULL if unheard else subprocess.PIPE
+        return subprocess.Popen(
+            (sys.executable, "-m", "envbuild", *arguments),
+            cwd=self.folder,
+            env=self.environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=printed,
+            stderr=printed,
+            start_new_session=new_session,
+            text=True,
+        )
+
     def realize(self, venv: str, *arguments: str, code: int = 0, **more: str) -> Finished:
         """Run `envbuild realize` for an environment at `venv`; returns with `json` in place."""
         options = ("--json", "--venv", venv, "--python", self.python)
